@@ -1,0 +1,58 @@
+# The targets of people and of .ci/run. What a target needs (rustup targets, Envoy, Node, the wasm-bindgen runner) is
+# installed at its first use into ${SWITCHYARD_CACHE:-~/.cache/switchyard} by the scripts in tests/tools.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+# One recipe after the other, also under `make -j`: they share the build folder, and their output stays in order.
+.NOTPARALLEL:
+
+target := $(abspath $(or $(CARGO_TARGET_DIR),target))
+cases := $(target)/cases.json
+stage := tests/tools/stage.sh
+
+.PHONY: help test demo format lint wasm unit node envoy rust clean-cache
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: format lint wasm unit node ## everything: format, lints, unit tests, and the cases in all four hosts
+	@echo; echo "make test: all passed"
+
+demo: wasm ## run the demo: our filter beside Envoy's own means, on 5,000 requests
+	@$(stage) "build of the demo" cargo build -p switchyard-host-sim -p switchyard-tests --bin switchyard --bin demo
+	@envoy=$$(tests/tools/envoy.sh); ENVOY_BIN=$$envoy $(stage) "demo" $(target)/debug/demo
+
+format: rust ## check the format
+	@$(stage) "format" cargo fmt --all --check
+
+lint: rust ## clippy, warnings are errors: the workspace, and the filter on its two wasm targets
+	@$(stage) "clippy" cargo clippy --workspace --all-targets -- -D warnings
+	@$(stage) "clippy of the shell (wasm32-wasip1)" \
+		cargo clippy -p switchyard-filter --lib --target wasm32-wasip1 -- -D warnings
+	@$(stage) "clippy of the core (wasm32-unknown-unknown)" \
+		cargo clippy -p switchyard-filter --lib --target wasm32-unknown-unknown -- -D warnings
+
+wasm: rust ## build what runs in Envoy: target/wasm32-wasip1/wasm/switchyard_filter.wasm
+	@$(stage) "build of the released .wasm" cargo build -p switchyard-filter --target wasm32-wasip1 --profile wasm
+
+unit: wasm ## cargo test: unit and property tests, and the cases natively, in wasmtime and in a real Envoy
+	@envoy=$$(tests/tools/envoy.sh); ENVOY_BIN=$$envoy $(stage) "cargo test" cargo test --workspace
+
+# The cases reach the core on wasm32-unknown-unknown as a file that is compiled in: there is no file system to read.
+node: rust ## the cases in the core on wasm32-unknown-unknown, run by Node
+	@mkdir -p $(target)
+	@cargo run -q -p switchyard-tests --bin lower-cases > $(cases).new && mv $(cases).new $(cases)
+	@runner=$$(tests/tools/wasm-bindgen.sh); node=$$(tests/tools/node.sh); \
+		SWITCHYARD_CASES=$(cases) PATH=$$(dirname $$node):$$PATH CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$$runner \
+		$(stage) "cases in Node" cargo test -p switchyard-tests --target wasm32-unknown-unknown --test node
+
+envoy: ## install the pinned Envoy and print its path
+	@tests/tools/envoy.sh
+
+rust:
+	@tests/tools/rust.sh > /dev/null
+
+clean-cache: ## remove the tools that were installed (Envoy, Node, the wasm-bindgen runner)
+	@cache=$${SWITCHYARD_CACHE:-$$HOME/.cache/switchyard}; \
+		rm -rf "$$cache"/{,.}envoy-* "$$cache"/{,.}node-* "$$cache"/{,.}wasm-bindgen-*
