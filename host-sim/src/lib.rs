@@ -1,1 +1,4 @@
 //! Command.
+
+#[cfg(feature = "wasm-host")]
+pub mod wasm_host;
