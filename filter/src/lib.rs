@@ -19,8 +19,28 @@
 // So that `record!` can name this crate from wherever it is used.
 extern crate self as switchyard_filter;
 
+pub mod block;
+pub mod compile;
+pub mod decide;
+pub mod decision;
 pub mod document;
+pub mod draw;
+mod duration;
 pub mod error;
+pub mod headers;
+pub mod matcher;
+pub mod policy;
 pub mod read;
+pub mod recorded;
+pub mod report;
+pub mod request;
+pub mod retry;
+pub mod split;
+pub mod tag;
+mod timeout;
+pub mod truth;
 
+pub use compile::{compile, compile_json};
+pub use decide::decide;
 pub use error::Error;
+pub use policy::Policy;

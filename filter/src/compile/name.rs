@@ -1,0 +1,76 @@
+//! Names: of hosts, gateways, namespaces (istio.md 1.0, 1.1, 1.18).
+
+use crate::error::At;
+
+/// The gateway that stands for all sidecars.
+pub const MESH: &str = "mesh";
+
+/// The full name of a host: names without a dot are services of `namespace`. `*` and addresses stay.
+pub fn resolve(host: &str, namespace: &str, domain: &str) -> String {
+    if host.contains(['.', ':']) || host == "*" {
+        host.to_ascii_lowercase()
+    } else {
+        format!("{}.{namespace}.svc.{domain}", host.to_ascii_lowercase())
+    }
+}
+
+/// Names under which a sidecar serves a service beside its full one: shorter ones for proxies of its namespace, and
+/// those with the namespace for all.
+pub fn aliases(host: &str, proxy_namespace: &str) -> Vec<String> {
+    let Some((start, _)) = host.split_once(".svc.") else {
+        return Vec::new();
+    };
+    let Some((name, namespace)) = start.split_once('.').filter(|(name, _)| !name.contains('*')) else {
+        return Vec::new();
+    };
+    let mut names = vec![start.to_owned(), format!("{start}.svc")];
+    if namespace == proxy_namespace {
+        names.push(name.to_owned());
+    }
+    names
+}
+
+/// A gateway as `namespace/name`; a bare name is one of `namespace`, `mesh` stays.
+pub fn resolve_gateway(gateway: &str, namespace: &str) -> String {
+    if gateway == MESH || gateway.contains('/') { gateway.to_owned() } else { format!("{namespace}/{gateway}") }
+}
+
+/// Notes a name that Kubernetes would not take as a label of DNS.
+pub fn check_label(name: &str, what: &str, at: &mut At) {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let good = !name.is_empty()
+        && name.len() <= 63
+        && name.bytes().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if !good {
+        at.error(format!("`{name}` is no {what}: write lower-case letters, digits and `-`, at most 63"));
+    }
+}
+
+/// Notes a host that is no name, `*.suffix` or `*`.
+pub fn check_host(host: &str, at: &mut At) {
+    if host == "*" || host.parse::<core::net::IpAddr>().is_ok() {
+        return;
+    }
+    let rest = host.strip_prefix("*.").unwrap_or(host);
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    if rest.len() > 255 || !rest.split('.').all(label) {
+        let hint = if rest.contains('*') {
+            ": a `*` can only be the whole first label"
+        } else if rest.contains(':') {
+            ": leave the port out, it is ignored"
+        } else if rest.contains('/') {
+            ": write the host alone"
+        } else {
+            ""
+        };
+        at.error(format!("`{host}` is no host{hint}"));
+    }
+}

@@ -1,0 +1,257 @@
+//! The decision: pure and total. Tags in order, then the virtual host, then the first route that matches.
+
+use crate::block::{Block, Missing};
+use crate::decision::{Action, Decision, Drawn, Forward, IssuedCookie, Reply};
+use crate::document::OnUnmatched;
+use crate::draw::{Digest, Draws};
+use crate::headers;
+use crate::matcher::header;
+use crate::policy::{Policy, Route, VirtualHost};
+use crate::request::{Known, Request, split_path};
+use crate::split::{Split, Subject};
+use crate::tag::{Tag, TagState};
+use crate::timeout;
+use crate::truth::Truth;
+
+/// What becomes of a request under a policy.
+///
+/// Everything that it rests on is an argument; equal arguments give an equal decision, on every platform.
+pub fn decide<'a>(policy: &'a Policy, request: &Request<'a>, draws: &Draws<'a>) -> Decision<'a> {
+    let mut deciding = Deciding {
+        policy,
+        request,
+        draws,
+        tags: vec![TagState::Elsewhere; policy.tags.len()],
+        drawn: Vec::new(),
+        cookies: Vec::new(),
+        open: None,
+    };
+    let action = match request.first(b":authority") {
+        Known::Unknown => {
+            let missing = Missing::Header(":authority");
+            deciding.tags.fill(TagState::Unknown(missing));
+            Action::Undecidable(missing)
+        }
+        // A request without a host is for anybody.
+        Known::Absent => deciding.act(b""),
+        Known::Present(authority) => deciding.act(authority),
+    };
+    let Deciding { tags, drawn, cookies, open, .. } = deciding;
+    Decision { tags, action, drawn, cookies, open }
+}
+
+struct Deciding<'a, 'r> {
+    policy: &'a Policy,
+    request: &'r Request<'a>,
+    draws: &'r Draws<'a>,
+    tags: Vec<TagState<'a>>,
+    drawn: Vec<Drawn<'a>>,
+    cookies: Vec<IssuedCookie<'a>>,
+    open: Option<&'a Split>,
+}
+
+impl<'a> Deciding<'a, '_> {
+    fn act(&mut self, authority: &[u8]) -> Action<'a> {
+        self.tag(authority);
+        let policy = self.policy;
+        match policy.hosts.find(authority) {
+            Some(host) => self.route(host),
+            None if policy.on_unmatched == OnUnmatched::NotFound => {
+                Action::Reply(Reply { status: 404, reason: "no_virtual_host" })
+            }
+            None => Action::Pass,
+        }
+    }
+
+    /// Sets every tag: first those that a client may set or that nobody may have, then by rules and shares, in order.
+    fn tag(&mut self, authority: &[u8]) {
+        let policy = self.policy;
+        let applies: Vec<bool> = policy.tags.iter().map(|tag| tag.hosts.find(authority).is_some()).collect();
+        for ((tag, state), applies) in policy.tags.iter().zip(&mut self.tags).zip(&applies) {
+            if *applies {
+                *state = if tag.trust_client { trusted(tag, self.request) } else { TagState::None };
+            }
+        }
+        for (index, tag) in policy.tags.iter().enumerate() {
+            if self.tags.get(index) == Some(&TagState::None) {
+                let state = self.evaluate(tag);
+                if let Some(slot) = self.tags.get_mut(index) {
+                    *slot = state;
+                }
+            }
+        }
+    }
+
+    fn evaluate(&mut self, tag: &'a Tag) -> TagState<'a> {
+        for rule in &tag.rules {
+            match self.any(rule.blocks.iter().map(|(_, block)| block)) {
+                Ok(true) => return TagState::Value(&rule.value),
+                Ok(false) => {}
+                Err(missing) => return TagState::Unknown(missing),
+            }
+        }
+        let Some(split) = &tag.split else {
+            return TagState::None;
+        };
+        match self.pick(&split.split) {
+            Ok(option) => split.values.get(option).map_or(TagState::None, |value| TagState::Value(value)),
+            Err(missing) => TagState::Unknown(missing),
+        }
+    }
+
+    /// Whether any block matches, or what one would have to know.
+    fn any(&self, blocks: impl Iterator<Item = &'a Block>) -> Result<bool, Missing<'a>> {
+        let mut unknown = None;
+        for block in blocks {
+            match block.matches(self.request, &self.tags) {
+                Truth::True => return Ok(true),
+                Truth::False => {}
+                Truth::Unknown => unknown = unknown.or(Some(block)),
+            }
+        }
+        unknown.map_or(Ok(false), |block| Err(block.missing(self.request, &self.tags)))
+    }
+
+    /// The first route that is not false takes the request, or leaves it undecidable.
+    fn route(&mut self, host: &'a VirtualHost) -> Action<'a> {
+        for route in &host.routes {
+            match route.block.matches(self.request, &self.tags) {
+                Truth::False => {}
+                Truth::True => return self.forward(route),
+                Truth::Unknown => return Action::Undecidable(route.block.missing(self.request, &self.tags)),
+            }
+        }
+        // istio.md 1.1: a virtual host without a matching rule.
+        Action::Reply(Reply { status: 404, reason: "no_route" })
+    }
+
+    fn forward(&mut self, route: &'a Route) -> Action<'a> {
+        let Some(rule) = self.policy.rules.get(route.rule) else {
+            return Action::Pass;
+        };
+        let option = match rule.split.as_ref().map_or(Ok(0), |split| self.pick(split)) {
+            Ok(option) => option,
+            Err(missing) => return Action::Undecidable(missing),
+        };
+        let Some(destination) = rule.destinations.get(option) else {
+            return Action::Pass;
+        };
+        let Known::Present(original_path) = self.request.first(b":path") else {
+            return Action::Undecidable(Missing::Header(":path"));
+        };
+        let path = rule.rewrite.as_ref().map(|rewrite| {
+            let (path, query) = split_path(original_path);
+            [rewrite.as_bytes(), route.block.path.rewrite(path), query].concat()
+        });
+        let timeout = match timeout::effective(rule.timeout, self.request) {
+            Ok(timeout) => timeout,
+            Err(missing) => return Action::Undecidable(missing),
+        };
+        Action::Forward(Forward { rule, route, destination, path, original_path, timeout })
+    }
+
+    /// The outcome of a choice, or what one would have to know.
+    fn pick(&mut self, split: &'a Split) -> Result<usize, Missing<'a>> {
+        if let Some((_, option)) = self.draws.forced.iter().find(|(name, _)| *name == &*split.name) {
+            self.drawn.push(Drawn { split, option: *option, subject: None, kept: false });
+            return Ok(*option);
+        }
+        match self.subject(&split.subject) {
+            Ok((subject, kept)) => {
+                let option = split.pick(subject);
+                self.drawn.push(Drawn { split, option, subject: Some(subject), kept });
+                Ok(option)
+            }
+            Err(missing) => {
+                self.open = self.open.or(Some(split));
+                Err(missing)
+            }
+        }
+    }
+
+    /// Whose a choice is, and whether that is the subject itself: not the request in its stead.
+    fn subject(&mut self, subject: &'a Subject) -> Result<(Digest, bool), Missing<'a>> {
+        let seed = self.policy.seed;
+        match self.draws.recorded.get(seed, subject.key()) {
+            Some(Some(digest)) => return Ok((digest, subject.is_sticky())),
+            Some(None) => return self.without(subject),
+            None => {}
+        }
+        if *subject == Subject::RequestId {
+            return self.request_itself();
+        }
+        match sticky_value(self.policy, self.request, &self.tags, subject) {
+            Known::Present(Some(digest)) => Ok((digest, true)),
+            Known::Present(None) | Known::Absent => self.without(subject),
+            Known::Unknown => Err(Missing::Subject(subject.key())),
+        }
+    }
+
+    /// A request that lacks the subject: a cookie is issued and decides, or else the request itself does.
+    fn without(&mut self, subject: &'a Subject) -> Result<(Digest, bool), Missing<'a>> {
+        let Subject::Cookie { name, issue: Some(issue), key } = subject else {
+            return self.request_itself();
+        };
+        let Some(fresh) = self.draws.fresh else {
+            return Err(Missing::Subject(key));
+        };
+        let value = format!("{fresh:032x}");
+        let digest = self.policy.seed.digest(value.as_bytes());
+        let cookie = IssuedCookie { name, value, issue };
+        if !self.cookies.contains(&cookie) {
+            self.cookies.push(cookie);
+        }
+        Ok((digest, true))
+    }
+
+    fn request_itself(&self) -> Result<(Digest, bool), Missing<'a>> {
+        let seed = self.policy.seed;
+        let unknown = Missing::Header(headers::REQUEST_ID);
+        match self.request.first(headers::REQUEST_ID.as_bytes()) {
+            Known::Present(id) if !id.is_empty() => Ok((seed.digest_request_id(id), false)),
+            Known::Unknown => Err(unknown),
+            _ => self.draws.fresh.map(|fresh| (seed.digest(&fresh.to_le_bytes()), false)).ok_or(unknown),
+        }
+    }
+}
+
+/// The digest of a sticky subject that a request has, as its tags leave it.
+pub(crate) fn digest_of<'a>(
+    policy: &Policy,
+    request: &Request<'a>,
+    tags: &[TagState<'a>],
+    subject: &'a Subject,
+) -> Option<Digest> {
+    if let Known::Present(digest) = sticky_value(policy, request, tags, subject) { digest } else { None }
+}
+
+/// The digest of a sticky subject's value; none for an empty one.
+fn sticky_value<'a>(
+    policy: &Policy,
+    request: &Request<'a>,
+    tags: &[TagState<'a>],
+    subject: &'a Subject,
+) -> Known<Option<Digest>> {
+    let digest = |value: &[u8]| policy.seed.digest_value(value);
+    match subject {
+        Subject::RequestId => Known::Absent,
+        Subject::Cookie { name, .. } => request.cookie(name.as_bytes()).map(digest),
+        Subject::Query { name, .. } => request.query_parameter(name.as_bytes()).map(digest),
+        Subject::Header { name, tag, .. } => header::value(request, tags, name, *tag).map(|value| digest(&value)),
+        Subject::SourceIp => request.source_address.map(|ip| digest(ip.to_canonical().to_string().as_bytes())),
+    }
+}
+
+/// What a client says of a tag that it may set: one value that the tag can itself produce; anything else counts as none.
+fn trusted<'a>(tag: &'a Tag, request: &Request<'a>) -> TagState<'a> {
+    let mut lines = request.lines(tag.header.as_bytes());
+    match (lines.next(), lines.next()) {
+        (Some(said), None) => {
+            tag.values().find(|value| value.as_bytes() == said).map_or(TagState::None, TagState::Value)
+        }
+        (None, _) if request.unlisted::<()>(tag.header.as_bytes()) == Known::Unknown => {
+            TagState::Unknown(Missing::Header(&tag.header))
+        }
+        _ => TagState::None,
+    }
+}

@@ -1,0 +1,153 @@
+//! What a decision changes in the request's headers: as little as possible, each header at most once.
+//!
+//! The shell carries the edits out; a host without Envoy can apply them to a list. Every edit costs a host call, and the
+//! first one a second route match in Envoy (envoy.md 8.1b), so what is right already is left alone.
+
+use crate::decision::{Action, Decision};
+use crate::document::Mode;
+use crate::policy::Policy;
+use crate::request::{Header, Request};
+use std::borrow::Cow;
+
+/// One change of the request's headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit<'a> {
+    /// Every line of this name goes.
+    Remove(&'a [u8]),
+    /// The header gets this value. There is one line of this name at most by then: Envoy's replace would leave further
+    /// ones (`HeaderMapImpl::setCopy` overwrites the first).
+    Set(&'a str, Cow<'a, [u8]>),
+}
+
+/// The changes that a decision asks for, in the order to make them. None where the policy only observes, and none for a
+/// request that is answered here.
+pub fn edits<'d>(policy: &'d Policy, decision: &'d Decision<'_>, request: &Request<'d>) -> Vec<Edit<'d>> {
+    if policy.mode() == Mode::Observe || matches!(decision.action, Action::Reply(_)) {
+        return Vec::new();
+    }
+    let mut edits = removals(policy, decision, request);
+    for (name, value) in decision.request_headers(policy) {
+        set(&mut edits, request, name, value);
+    }
+    if let Some(path) = decision.forward().and_then(|forward| forward.path.as_deref()) {
+        set(&mut edits, request, ":path", Cow::Borrowed(path));
+    }
+    edits
+}
+
+/// What must go because nobody outside may set it, each name once.
+fn removals<'d>(policy: &'d Policy, decision: &'d Decision<'_>, request: &Request<'d>) -> Vec<Edit<'d>> {
+    let mut edits = Vec::new();
+    for (name, _) in request.headers {
+        if decision.removes(policy, name) {
+            let edit = Edit::Remove(name);
+            if !edits.contains(&edit) {
+                edits.push(edit);
+            }
+        }
+    }
+    edits
+}
+
+fn set<'d>(edits: &mut Vec<Edit<'d>>, request: &Request<'d>, name: &'d str, value: Cow<'d, [u8]>) {
+    let is_line = |line: &&Header<'d>| line.0 == name.as_bytes();
+    let mut lines = request.headers.iter().filter(is_line);
+    match (lines.next(), lines.next()) {
+        (Some((_, present)), None) if **present == *value => return,
+        (Some(_), Some(_)) => {
+            let edit = Edit::Remove(name.as_bytes());
+            if !edits.contains(&edit) {
+                edits.push(edit);
+            }
+        }
+        _ => {}
+    }
+    edits.push(Edit::Set(name, value));
+}
+
+/// What becomes of header lines under some edits.
+pub fn apply(edits: &[Edit<'_>], lines: &[Header<'_>]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut lines: Vec<_> = lines.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+    for edit in edits {
+        match edit {
+            Edit::Remove(gone) => lines.retain(|(name, _)| name != gone),
+            Edit::Set(set, value) => match lines.iter_mut().find(|(name, _)| name == set.as_bytes()) {
+                Some((_, present)) => *present = value.to_vec(),
+                None => lines.push((set.as_bytes().to_vec(), value.to_vec())),
+            },
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draw::Draws;
+    use crate::{compile_json, decide};
+
+    const POLICY: &str = r#"{"tags": [{"header": "user-type", "rules": [{"value": "internal"}]}],
+        "virtualServices": [{"name": "shop", "hosts": ["shop"], "http": [
+            {"match": [{"uri": {"prefix": "/old"}}], "rewrite": {"uri": "/new"},
+             "route": [{"destination": {"host": "shop"}}]}]}], "mode": "MODE"}"#;
+
+    /// The edits for these lines behind `:path` and `:authority`, as text, and what comes of them.
+    fn run(mode: &str, path: &[u8], host: &[u8], lines: &[Header<'_>]) -> (Vec<String>, Vec<(Vec<u8>, Vec<u8>)>) {
+        let policy = compile_json(POLICY.replace("MODE", mode).as_bytes()).unwrap();
+        let mut headers: Vec<Header<'_>> = vec![(b":path", path), (b":authority", host)];
+        headers.extend(lines);
+        let request = Request::new(&headers, None);
+        let decision = decide(&policy, &request, &Draws { fresh: Some(1), ..Draws::default() });
+        let edits = edits(&policy, &decision, &request);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let shown = edits.iter().map(|edit| match edit {
+            Edit::Remove(name) => format!("-{}", text(name)),
+            Edit::Set(name, value) => format!("{name}={}", text(value)),
+        });
+        (shown.collect(), apply(&edits, &headers))
+    }
+
+    const CLUSTER: &str = "x-switchyard-cluster=outbound|80||shop.default.svc.cluster.local";
+
+    #[test]
+    fn a_rewrite_keeps_the_path_that_came_and_the_query() {
+        let (edits, after) = run("enforce", b"/old/a?b=c", b"shop", &[]);
+        assert!(edits.contains(&"x-envoy-original-path=/old/a?b=c".to_owned()), "{edits:?}");
+        assert_eq!(edits.last().unwrap(), ":path=/new/a?b=c");
+        assert_eq!(after[0], (b":path".to_vec(), b"/new/a?b=c".to_vec()));
+    }
+
+    #[test]
+    fn what_is_right_already_is_left_alone_and_repeats_are_made_one() {
+        let right: Header<'_> = (b"user-type", b"internal");
+        let (edits, _) = run("enforce", b"/old", b"shop", &[right]);
+        assert!(!edits.iter().any(|edit| edit.contains("user-type")), "{edits:?}");
+        let (edits, after) = run("enforce", b"/old", b"shop", &[right, (b"user-type", b"x")]);
+        assert_eq!(edits[..2], ["-user-type", "user-type=internal"]);
+        assert_eq!(after.iter().filter(|(name, _)| name == b"user-type").count(), 1);
+    }
+
+    #[test]
+    fn each_name_that_must_go_is_removed_once() {
+        let lines: [Header<'_>; 5] = [
+            (b"x-switchyard-cluster", b"evil"),
+            (b"x-switchyard-cluster", b"worse"),
+            (b"x_switchyard_cluster", b"evil"),
+            (b"user_type", b"admin"),
+            (b"user_type", b"admin"),
+        ];
+        let (edits, after) = run("enforce", b"/old", b"shop", &lines);
+        let gone: Vec<_> = edits.iter().filter(|edit| edit.starts_with('-')).collect();
+        assert_eq!(gone, ["-x_switchyard_cluster", "-user_type", "-x-switchyard-cluster"]);
+        assert!(edits.contains(&CLUSTER.to_owned()), "{edits:?}");
+        assert_eq!(after.iter().filter(|(name, _)| name == b"x-switchyard-cluster").count(), 1);
+    }
+
+    #[test]
+    fn observing_and_answering_change_nothing() {
+        let evil: Header<'_> = (b"x-switchyard-cluster", b"evil");
+        assert_eq!(run("observe", b"/old", b"shop", &[evil]).0, [""; 0]);
+        assert_eq!(run("enforce", b"/none", b"shop", &[evil]).0, [""; 0], "answered with 404");
+        assert_eq!(run("enforce", b"/none", b"other", &[evil]).0, ["-x-switchyard-cluster"], "left to Envoy's routes");
+    }
+}

@@ -1,0 +1,128 @@
+//! Virtual hosts: exact name, longest suffix wildcard, `*` (istio.md 1.1). The port is ignored.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// What belongs to which host.
+#[derive(Debug)]
+pub struct HostMatch<T> {
+    exact: BTreeMap<Box<str>, T>,
+    /// `.example.com` for `*.example.com`, longest first.
+    suffixes: Vec<(Box<str>, T)>,
+    any: Option<T>,
+}
+
+impl<T> Default for HostMatch<T> {
+    fn default() -> Self {
+        Self { exact: BTreeMap::new(), suffixes: Vec::new(), any: None }
+    }
+}
+
+impl<T> HostMatch<T> {
+    /// What belongs to a host, made by `new` where nothing does yet. `host` is a name, `*.suffix` or `*`, in any case.
+    pub fn entry(&mut self, host: &str, new: impl FnOnce() -> T) -> &mut T {
+        let host = host.to_ascii_lowercase();
+        if host == "*" {
+            return self.any.get_or_insert_with(new);
+        }
+        if let Some(suffix) = host.strip_prefix('*') {
+            let at = match self.suffixes.binary_search_by(|(known, _)| order(known, suffix)) {
+                Ok(at) => at,
+                Err(at) => {
+                    self.suffixes.insert(at, (suffix.into(), new()));
+                    at
+                }
+            };
+            #[expect(clippy::indexing_slicing, reason = "found or inserted at this index in the line before")]
+            return &mut self.suffixes[at].1;
+        }
+        self.exact.entry(host.into()).or_insert_with(new)
+    }
+
+    /// What belongs to the host that an `:authority` names.
+    pub fn find(&self, authority: &[u8]) -> Option<&T> {
+        let host = lower_case(without_port(authority));
+        // A host that is no UTF-8 can only be anybody.
+        let Ok(name) = core::str::from_utf8(&host) else {
+            return self.any.as_ref();
+        };
+        if let Some(exact) = self.exact.get(name) {
+            return Some(exact);
+        }
+        let suffix = self.suffixes.iter().find(|(suffix, _)| name.len() > suffix.len() && name.ends_with(&**suffix));
+        suffix.map(|(_, found)| found).or(self.any.as_ref())
+    }
+
+    /// Changes what belongs to each host.
+    pub fn for_each(&mut self, change: impl FnMut(&mut T)) {
+        let suffixes = self.suffixes.iter_mut().map(|(_, found)| found);
+        self.exact.values_mut().chain(suffixes).chain(self.any.as_mut()).for_each(change);
+    }
+
+    /// Every host, as written in lower case, with what belongs to it: exact ones, suffixes, `*`.
+    pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, &T)> {
+        let exact = self.exact.iter().map(|(host, found)| (Cow::Borrowed(&**host), found));
+        let suffixes = self.suffixes.iter().map(|(suffix, found)| (Cow::Owned(format!("*{suffix}")), found));
+        exact.chain(suffixes).chain(self.any.as_ref().map(|found| (Cow::Borrowed("*"), found)))
+    }
+}
+
+/// Longest first, then by name.
+fn order(a: &str, b: &str) -> core::cmp::Ordering {
+    b.len().cmp(&a.len()).then_with(|| a.cmp(b))
+}
+
+/// A host without its port, as Envoy strips it: from the last `:` on, unless that lies within `[…]`.
+fn without_port(authority: &[u8]) -> &[u8] {
+    let last = |byte| authority.iter().rposition(|b| *b == byte);
+    match (last(b':'), last(b']')) {
+        (Some(colon), bracket) if bracket.is_none_or(|bracket| bracket < colon) => {
+            authority.get(..colon).unwrap_or(authority)
+        }
+        _ => authority,
+    }
+}
+
+/// Hosts nearly always arrive in lower case: then nothing is copied.
+fn lower_case(host: &[u8]) -> Cow<'_, [u8]> {
+    if host.iter().any(u8::is_ascii_uppercase) { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(hosts: &[&'static str]) -> HostMatch<&'static str> {
+        let mut all = HostMatch::default();
+        for host in hosts {
+            all.entry(host, || *host);
+        }
+        all
+    }
+
+    #[test]
+    fn exact_before_the_longest_suffix_before_any() {
+        let all = hosts(&["*", "*.example.com", "*.b.example.com", "a.example.com"]);
+        for (authority, expected) in [
+            ("a.example.com", "a.example.com"),
+            ("A.Example.COM:8080", "a.example.com"),
+            ("x.b.example.com", "*.b.example.com"),
+            ("b.example.com", "*.example.com"),
+            ("example.com", "*"),
+            (".example.com", "*"),
+            ("", "*"),
+            ("[::1]:80", "*"),
+        ] {
+            assert_eq!(all.find(authority.as_bytes()).copied(), Some(expected), "{authority}");
+        }
+        assert_eq!(all.find(b"a\xff.example.com").copied(), Some("*"));
+        assert_eq!(hosts(&["a"]).find(b"b"), None);
+    }
+
+    #[test]
+    fn a_port_is_ignored_and_brackets_are_not_one() {
+        for (authority, host) in [("a:80", "a"), ("a", "a"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("a:", "a")] {
+            assert_eq!(without_port(authority.as_bytes()), host.as_bytes(), "{authority}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! A configuration that is right: immutable, valid by construction.
+
+use crate::block::Block;
+use crate::document::{AccessLog, ControlHeaders, Mode, OnUnmatched};
+use crate::draw::Seed;
+use crate::matcher::host::HostMatch;
+use crate::retry::Retries;
+use crate::split::{Split, Subject};
+use crate::tag::Tag;
+use std::collections::BTreeSet;
+
+/// What one listener decides. Made by [`compile`](crate::compile()).
+#[derive(Debug)]
+pub struct Policy {
+    pub(crate) mode: Mode,
+    pub(crate) access_log: AccessLog,
+    pub(crate) control_headers: ControlHeaders,
+    pub(crate) on_unmatched: OnUnmatched,
+    pub(crate) seed: Seed,
+    pub(crate) tags: Box<[Tag]>,
+    pub(crate) rules: Box<[Rule]>,
+    pub(crate) hosts: HostMatch<VirtualHost>,
+}
+
+/// What is routed for one host.
+#[derive(Debug, Default)]
+pub struct VirtualHost {
+    /// Tried in order, as Envoy would its routes.
+    pub routes: Vec<Route>,
+}
+
+/// One match block of a rule; a rule without any has one that matches everything.
+#[derive(Debug)]
+pub struct Route {
+    /// Which of the policy's rules.
+    pub rule: usize,
+    /// The block's place in the rule's `match`; `None` where there is no `match`.
+    pub index: Option<usize>,
+    /// What it asks.
+    pub block: std::sync::Arc<Block>,
+}
+
+/// A rule of a VirtualService.
+#[derive(Debug)]
+pub struct Rule {
+    /// `namespace/name` of the VirtualService.
+    pub virtual_service: Box<str>,
+    /// Its place in the document's `virtualServices`.
+    pub virtual_service_index: usize,
+    /// Its place in the VirtualService's `http`.
+    pub index: usize,
+    /// Its name; `http[i]` where it has none.
+    pub name: Box<str>,
+    /// Where its requests go.
+    pub destinations: Box<[Destination]>,
+    /// Which of several destinations; `None` for a single one.
+    pub split: Option<Split>,
+    /// What replaces the matched part of the path.
+    pub rewrite: Option<Box<str>>,
+    /// How long the whole exchange may take, in milliseconds.
+    pub timeout: Option<u64>,
+    /// When a request is tried again.
+    pub retries: Option<Retries>,
+    /// The headers that ask Envoy's router for it.
+    pub retry_headers: Box<[(&'static str, String)]>,
+}
+
+/// A destination of a rule, by its full name.
+#[derive(Debug)]
+pub struct Destination {
+    /// Its full host name.
+    pub host: Box<str>,
+    /// Its subset; empty for none.
+    pub subset: Box<str>,
+    /// Its port.
+    pub port: u16,
+    /// Istio's name for it: `outbound|<port>|<subset>|<host>`.
+    pub cluster: Box<str>,
+    /// Its place in the rule's `route`.
+    pub index: usize,
+}
+
+impl Policy {
+    /// Whether decisions are carried out.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// What the access log is told: at least the decision where it is only observed.
+    pub fn access_log(&self) -> AccessLog {
+        match (self.mode, self.access_log) {
+            (Mode::Observe, AccessLog::Off) => AccessLog::Decision,
+            (_, access_log) => access_log,
+        }
+    }
+
+    /// Whether the filter removes control headers itself.
+    pub fn control_headers(&self) -> ControlHeaders {
+        self.control_headers
+    }
+
+    /// The salt of draws.
+    pub fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    /// The tags, in the order in which they are evaluated.
+    pub fn tags(&self) -> &[Tag] {
+        &self.tags
+    }
+
+    /// The rules, by VirtualService.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The virtual hosts.
+    pub fn hosts(&self) -> &HostMatch<VirtualHost> {
+        &self.hosts
+    }
+
+    /// Every choice: of tags, then of rules.
+    pub fn splits(&self) -> impl Iterator<Item = &Split> {
+        let tags = self.tags.iter().filter_map(|tag| tag.split.as_ref()).map(|split| &split.split);
+        tags.chain(self.rules.iter().filter_map(|rule| rule.split.as_ref()))
+    }
+
+    /// Subjects that keep a choice, each once, in order of their keys.
+    pub fn sticky_subjects(&self) -> Vec<&Subject> {
+        let mut all: Vec<_> = self.splits().map(|split| &split.subject).filter(|subject| subject.is_sticky()).collect();
+        all.sort_by_key(|subject| subject.key());
+        all.dedup_by_key(|subject| subject.key());
+        all
+    }
+
+    /// Whether a decision can hang on the source address.
+    pub fn needs_source_address(&self) -> bool {
+        self.matches_source_address() || self.splits().any(|split| split.subject == Subject::SourceIp)
+    }
+
+    /// Whether a condition asks for the source address.
+    pub fn matches_source_address(&self) -> bool {
+        self.blocks().any(|block| block.conditions.iter().any(|c| matches!(c.ask, crate::block::Ask::SourceIp(_))))
+    }
+
+    /// Headers that conditions ask for, pseudo headers included, in lower case, in order; those that the filter itself
+    /// sets are not among them, unless a client's value may stay. A path is always asked for and not named here.
+    pub fn matched_headers(&self) -> BTreeSet<&str> {
+        let mut names: BTreeSet<&str> =
+            self.tags.iter().filter(|tag| tag.trust_client).map(|tag| &*tag.header).collect();
+        for block in self.blocks() {
+            for condition in &block.conditions {
+                if let crate::block::Ask::Header(header) = &condition.ask {
+                    names.insert(&header.name);
+                }
+            }
+        }
+        names
+    }
+
+    /// Query parameters that conditions ask for, in order.
+    pub fn matched_query_parameters(&self) -> BTreeSet<&str> {
+        let asks = self.blocks().flat_map(|block| block.conditions.iter()).map(|condition| &condition.ask);
+        asks.filter_map(|ask| if let crate::block::Ask::Query(query) = ask { Some(&*query.name) } else { None })
+            .collect()
+    }
+
+    /// Every match block.
+    fn blocks(&self) -> impl Iterator<Item = &Block> {
+        let tags = self.tags.iter().flat_map(|tag| tag.rules.iter()).flat_map(|rule| rule.blocks.iter());
+        let routes = self.hosts.iter().flat_map(|(_, host)| host.routes.iter());
+        tags.map(|(_, block)| block).chain(routes.map(|route| &*route.block))
+    }
+}

@@ -1,0 +1,173 @@
+//! A decision as people and scripts read it: the JSON of `switchyard explain`, of `replay --decisions`, and of the cases.
+
+use crate::decision::{Action, Decision};
+use crate::policy::Policy;
+use std::collections::BTreeMap;
+
+/// A decision; absent things are `null` or empty.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Report {
+    /// `namespace/name` of the VirtualService that took the request.
+    pub virtual_service: Option<String>,
+    /// The rule that took it: its name, else `http[i]`.
+    pub rule: Option<String>,
+    /// What is done. A fault does not change it.
+    pub action: ActionName,
+    /// Envoy's name of the destination: `outbound|<port>|<subset>|<host>`.
+    pub cluster: Option<String>,
+    /// The destination's full host name.
+    pub host: Option<String>,
+    /// Its subset.
+    pub subset: Option<String>,
+    /// Its port.
+    pub port: Option<u16>,
+    /// `:path` as it goes out. Bytes above 127 are one character each (Latin-1), here and below.
+    pub path: Option<String>,
+    /// `:authority` as it goes out.
+    pub authority: Option<String>,
+    /// Tags that have a value, by header.
+    pub tags: BTreeMap<String, String>,
+    /// Headers that the request goes on with in place of any that came; tags are among them.
+    pub request_headers: BTreeMap<String, String>,
+    /// Headers that the response gets, in order.
+    pub response_headers: Vec<(String, String)>,
+    /// Clusters that get a copy.
+    pub mirrors: Vec<String>,
+    /// How long the whole exchange may take, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// When the request is tried again; `null` for never.
+    pub retries: Option<RetriesReport>,
+    /// The fault that the rule injects.
+    pub fault: Option<Fault>,
+    /// The answer, where `action` is `reply`.
+    pub reply: Option<ReplyReport>,
+    /// What is not known and would decide it, where `action` is `undecidable`.
+    pub missing: Option<String>,
+}
+
+/// What is done with a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum ActionName {
+    /// It goes to `cluster`.
+    Forward,
+    /// It is answered by the filter.
+    Reply,
+    /// It is left to Envoy's own routes.
+    #[default]
+    Pass,
+    /// The recording does not hold what decides it.
+    Undecidable,
+}
+
+/// When a request is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RetriesReport {
+    /// How often at most.
+    pub attempts: u32,
+    /// How long each try may take, in milliseconds.
+    pub per_try_timeout_ms: Option<u64>,
+    /// Conditions and status codes, joined with `,`.
+    pub retry_on: String,
+}
+
+/// A fault. No rule can have one yet.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Fault {
+    /// How long the request waits, in milliseconds.
+    pub delay_ms: Option<u64>,
+    /// The status that it is answered with.
+    pub abort_status: Option<u16>,
+    /// The gRPC status that it is answered with.
+    pub grpc_status: Option<u16>,
+}
+
+/// An answer of the filter.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ReplyReport {
+    /// Its status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: String,
+}
+
+impl Report {
+    /// What `decision` says. `path` and `authority` are those of the request, unless it changes them.
+    pub fn new(policy: &Policy, decision: &Decision<'_>, path: Option<&[u8]>, authority: Option<&[u8]>) -> Self {
+        let mut report = Self {
+            path: path.map(latin1),
+            authority: authority.map(latin1),
+            tags: decision.tag_values(policy).map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            ..Self::default()
+        };
+        let headers = decision.request_headers(policy);
+        report.request_headers = headers.map(|(name, value)| (name.to_owned(), latin1(&value))).collect();
+        report.response_headers =
+            decision.cookies.iter().map(|cookie| ("set-cookie".to_owned(), cookie.set_cookie())).collect();
+        match &decision.action {
+            Action::Forward(forward) => {
+                report.action = ActionName::Forward;
+                report.virtual_service = Some(forward.rule.virtual_service.to_string());
+                report.rule = Some(forward.rule.name.to_string());
+                report.cluster = Some(forward.destination.cluster.to_string());
+                report.host = Some(forward.destination.host.to_string());
+                report.subset =
+                    (!forward.destination.subset.is_empty()).then(|| forward.destination.subset.to_string());
+                report.port = Some(forward.destination.port);
+                if let Some(path) = &forward.path {
+                    report.path = Some(latin1(path));
+                }
+                report.timeout_ms = forward.timeout;
+                report.retries = forward.rule.retries.as_ref().map(|retries| RetriesReport {
+                    attempts: retries.attempts,
+                    per_try_timeout_ms: retries.per_try_timeout,
+                    retry_on: [&retries.http_on, &retries.grpc_on, &retries.status_codes]
+                        .into_iter()
+                        .filter(|on| !on.is_empty())
+                        .map(String::as_str)
+                        .collect::<Vec<_>>()
+                        .join(","),
+                });
+            }
+            Action::Reply(reply) => {
+                report.action = ActionName::Reply;
+                report.reply = Some(ReplyReport { status: reply.status, headers: Vec::new(), body: String::new() });
+            }
+            Action::Pass => {}
+            Action::Undecidable(missing) => {
+                report.action = ActionName::Undecidable;
+                report.missing = Some(missing.to_string());
+            }
+        }
+        report
+    }
+}
+
+/// What the filter writes to the access log, each under its name below `wasm.`; also what a recording holds of the
+/// decision. Values in the order of the names: `switchyard_rule`, `switchyard_tags`, `switchyard_cluster`.
+pub fn access_log_values(policy: &Policy, decision: &Decision<'_>) -> [(&'static str, String); 3] {
+    let rule = match &decision.action {
+        Action::Forward(forward) => format!("{}/{}", forward.rule.virtual_service, forward.rule.name),
+        Action::Reply(reply) => reply.reason.to_owned(),
+        Action::Pass | Action::Undecidable(_) => "-".to_owned(),
+    };
+    let tags = decision.tag_values(policy).map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",");
+    let cluster = decision.forward().map_or_else(|| "-".to_owned(), |forward| forward.destination.cluster.to_string());
+    [("switchyard_rule", rule), ("switchyard_tags", tags), ("switchyard_cluster", cluster)]
+}
+
+/// Bytes as text: one character each.
+pub fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| char::from(*b)).collect()
+}

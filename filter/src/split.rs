@@ -1,0 +1,226 @@
+//! A weighted choice that a subject keeps: rendezvous hashing in integers.
+//!
+//! Each option draws a number of its own for the subject, read as the arrival time of a Poisson process whose rate is the
+//! option's weight: `-log2(u) / weight`. The earliest wins, which gives each option its share; and an option whose weight
+//! grows only comes earlier, so only those move who move to it. No float function: `ln` differs between platforms.
+
+use crate::document::{HttpCookie, StickyBy};
+use crate::draw::{Choice, Digest, Seed};
+use crate::error::At;
+use crate::headers;
+use crate::tag::TagOf;
+use core::fmt;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+/// A weighted choice.
+#[derive(Debug)]
+pub struct Split {
+    /// What it is called: its draws hang on the name.
+    pub name: Box<str>,
+    /// Who keeps its outcome.
+    pub subject: Subject,
+    /// Weights above zero, and what options are told apart by.
+    options: Box<[SplitOption]>,
+    choice: Choice,
+}
+
+/// An option of a choice.
+#[derive(Debug)]
+struct SplitOption {
+    key: u64,
+    weight: u32,
+}
+
+impl Split {
+    /// A choice among options, each with an identity and a weight above zero. Order has no influence; two options of
+    /// one identity count on.
+    pub fn new<'a>(
+        seed: Seed,
+        name: &str,
+        subject: Subject,
+        options: impl IntoIterator<Item = (&'a str, u32)>,
+    ) -> Self {
+        let mut all: Vec<SplitOption> = Vec::new();
+        for (identity, weight) in options {
+            let mut key = xxh3_64(identity.as_bytes());
+            while all.iter().any(|option| option.key == key) {
+                key = xxh3_64(&key.to_le_bytes());
+            }
+            all.push(SplitOption { key, weight });
+        }
+        Self { name: name.into(), subject, options: all.into(), choice: seed.choice(name) }
+    }
+
+    /// The index of the option that a subject gets; 0 where there is only one.
+    pub fn pick(&self, subject: Digest) -> usize {
+        let draw = self.choice.draw(subject).to_le_bytes();
+        let mut best: Option<(usize, u64, u64, u32)> = None;
+        for (index, option) in self.options.iter().enumerate() {
+            let arrival = negative_log2(xxh3_64_with_seed(&draw, option.key));
+            let earlier = best.is_none_or(|(_, key, least, weight)| {
+                let (this, that) =
+                    (u128::from(arrival) * u128::from(weight), u128::from(least) * u128::from(option.weight));
+                this < that || (this == that && option.key < key)
+            });
+            if earlier {
+                best = Some((index, option.key, arrival, option.weight));
+            }
+        }
+        best.map_or(0, |(index, ..)| index)
+    }
+
+    /// Each option's weight, in order.
+    pub fn weights(&self) -> impl ExactSizeIterator<Item = u32> {
+        self.options.iter().map(|option| option.weight)
+    }
+}
+
+/// `-log2(u / 2^64)` in units of 2^-30: 0 to 64 times 2^30, by squaring a 32-bit mantissa.
+fn negative_log2(u: u64) -> u64 {
+    const FRACTION: u32 = 30;
+    const ONE: u64 = 1 << FRACTION;
+    let zeros = u.max(1).leading_zeros();
+    let mut mantissa = u.max(1).wrapping_shl(zeros) >> 32;
+    let mut fraction = 0_u64;
+    for _ in 0..FRACTION {
+        // Below 2^32, so the square fits.
+        mantissa = mantissa.wrapping_mul(mantissa) >> 31;
+        fraction <<= 1;
+        if mantissa >> 32 != 0 {
+            mantissa >>= 1;
+            fraction |= 1;
+        }
+    }
+    (u64::from(zeros) << FRACTION).wrapping_add(ONE.wrapping_sub(fraction))
+}
+
+/// Who keeps a choice's outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The request, by its id.
+    RequestId,
+    /// Whoever sends this cookie; with `issue`, one is issued to whoever does not.
+    Cookie {
+        /// The cookie's name.
+        name: Box<str>,
+        /// Attributes of a cookie that is issued.
+        issue: Option<Issue>,
+        /// `cookie/<name>`, as recordings name the subject.
+        key: Box<str>,
+    },
+    /// Whoever sends this header.
+    Header {
+        /// Its name in lower case.
+        name: Box<str>,
+        /// Which tag sets it, where one does.
+        tag: Option<TagOf>,
+        /// `header/<name>`.
+        key: Box<str>,
+    },
+    /// Whoever sends this query parameter.
+    Query {
+        /// Its name.
+        name: Box<str>,
+        /// `query/<name>`.
+        key: Box<str>,
+    },
+    /// Whoever comes from this address.
+    SourceIp,
+}
+
+/// How a cookie is issued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    /// Its `Path`.
+    pub path: Box<str>,
+    /// Its `Max-Age` in seconds; 0: for the session, without one.
+    pub max_age: u64,
+}
+
+impl Subject {
+    /// Compiles `stickyBy`; none means the request's id. `tag_of` tells which tag sets a header.
+    pub fn compile(written: Option<&StickyBy>, tag_of: impl Fn(&str) -> Option<TagOf>, at: &mut At) -> Option<Self> {
+        let Some(written) = written else {
+            return Some(Self::RequestId);
+        };
+        let set = [
+            written.http_cookie.is_some(),
+            !written.http_header_name.is_empty(),
+            !written.http_query_parameter_name.is_empty(),
+            written.use_source_ip,
+        ];
+        if set.iter().filter(|set| **set).count() != 1 {
+            at.error("set one of `httpCookie`, `httpHeaderName`, `httpQueryParameterName` and `useSourceIp: true`");
+            return None;
+        }
+        if let Some(cookie) = &written.http_cookie {
+            return at.field("httpCookie", |at| Self::cookie(cookie, at));
+        }
+        if !written.http_header_name.is_empty() {
+            let name = written.http_header_name.to_ascii_lowercase();
+            if !headers::is_token(&name) || headers::is_control(name.as_bytes()) {
+                at.field("httpHeaderName", |at| at.error(format!("`{name}` is no header that a client can send")));
+                return None;
+            }
+            let key = format!("header/{name}").into();
+            return Some(Self::Header { tag: tag_of(&name), name: name.into(), key });
+        }
+        if !written.http_query_parameter_name.is_empty() {
+            let name = &written.http_query_parameter_name;
+            return Some(Self::Query { name: name.as_str().into(), key: format!("query/{name}").into() });
+        }
+        Some(Self::SourceIp)
+    }
+
+    fn cookie(written: &HttpCookie, at: &mut At) -> Option<Self> {
+        let before = at.count();
+        if !headers::is_token(&written.name) {
+            at.field("name", |at| at.error(format!("`{}` is no cookie name", written.name)));
+        }
+        let path = if written.path.is_empty() { "/" } else { &written.path };
+        if !path.starts_with('/') || path.bytes().any(|b| b == b';' || !(b' '..0x7f).contains(&b)) {
+            at.field("path", |at| at.error(format!("`{path}` is no path: write `/` or the like")));
+        }
+        let issue = match &written.ttl {
+            None => None,
+            Some(ttl) => at.field("ttl", |at| {
+                let milliseconds = crate::duration::compile(ttl, at)?;
+                if milliseconds % 1000 != 0 {
+                    at.error(format!("`{ttl}`: a cookie lives whole seconds"));
+                }
+                Some(Issue { path: path.into(), max_age: milliseconds / 1000 })
+            }),
+        };
+        let key = format!("cookie/{}", written.name).into();
+        (at.count() == before).then(|| Self::Cookie { name: written.name.as_str().into(), issue, key })
+    }
+
+    /// How recordings name the subject: `cookie/uid`, `header/x-user`, `query/user`, `source-ip`, `request-id`.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::RequestId => "request-id",
+            Self::Cookie { key, .. } | Self::Header { key, .. } | Self::Query { key, .. } => key,
+            Self::SourceIp => "source-ip",
+        }
+    }
+
+    /// Whether the outcome is kept over requests.
+    pub fn is_sticky(&self) -> bool {
+        *self != Self::RequestId
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RequestId => f.write_str("the request's id"),
+            Self::Cookie { name, .. } => write!(f, "cookie `{name}`"),
+            Self::Header { name, .. } => write!(f, "header `{name}`"),
+            Self::Query { name, .. } => write!(f, "query parameter `{name}`"),
+            Self::SourceIp => f.write_str("the source address"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
