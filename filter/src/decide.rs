@@ -17,19 +17,12 @@ use crate::truth::Truth;
 ///
 /// Everything that it rests on is an argument; equal arguments give an equal decision, on every platform.
 pub fn decide<'a>(policy: &'a Policy, request: &Request<'a>, draws: &Draws<'a>) -> Decision<'a> {
-    let mut deciding = Deciding {
-        policy,
-        request,
-        draws,
-        tags: vec![TagState::Elsewhere; policy.tags.len()],
-        drawn: Vec::new(),
-        cookies: Vec::new(),
-        open: None,
-    };
+    let mut deciding =
+        Deciding { policy, request, draws, tags: Vec::new(), drawn: Vec::new(), cookies: Vec::new(), open: None };
     let action = match request.first(b":authority") {
         Known::Unknown => {
             let missing = Missing::Header(":authority");
-            deciding.tags.fill(TagState::Unknown(missing));
+            deciding.tags = vec![TagState::Unknown(missing); policy.tags.len()];
             Action::Undecidable(missing)
         }
         // A request without a host is for anybody.
@@ -66,12 +59,7 @@ impl<'a> Deciding<'a, '_> {
     /// Sets every tag: first those that a client may set or that nobody may have, then by rules and shares, in order.
     fn tag(&mut self, authority: &[u8]) {
         let policy = self.policy;
-        let applies: Vec<bool> = policy.tags.iter().map(|tag| tag.hosts.find(authority).is_some()).collect();
-        for ((tag, state), applies) in policy.tags.iter().zip(&mut self.tags).zip(&applies) {
-            if *applies {
-                *state = if tag.trust_client { trusted(tag, self.request) } else { TagState::None };
-            }
-        }
+        self.tags = initial_tags(policy, self.request, authority);
         for (index, tag) in policy.tags.iter().enumerate() {
             if self.tags.get(index) == Some(&TagState::None) {
                 let state = self.evaluate(tag);
@@ -240,6 +228,16 @@ fn sticky_value<'a>(
         Subject::Header { name, tag, .. } => header::value(request, tags, name, *tag).map(|value| digest(&value)),
         Subject::SourceIp => request.source_address.map(|ip| digest(ip.to_canonical().to_string().as_bytes())),
     }
+}
+
+/// Tags before the first is evaluated: a client has said its own where it may, and nobody else.
+pub(crate) fn initial_tags<'a>(policy: &'a Policy, request: &Request<'a>, authority: &[u8]) -> Vec<TagState<'a>> {
+    let initial = |tag: &'a Tag| match tag.hosts.find(authority) {
+        None => TagState::Elsewhere,
+        Some(()) if tag.trust_client => trusted(tag, request),
+        Some(()) => TagState::None,
+    };
+    policy.tags.iter().map(initial).collect()
 }
 
 /// What a client says of a tag that it may set: one value that the tag can itself produce; anything else counts as none.

@@ -38,6 +38,7 @@ pub mod retry;
 pub mod split;
 pub mod tag;
 mod timeout;
+pub mod trace;
 pub mod truth;
 
 pub use compile::{compile, compile_json};

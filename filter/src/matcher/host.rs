@@ -46,11 +46,23 @@ impl<T> HostMatch<T> {
         let Ok(name) = core::str::from_utf8(&host) else {
             return self.any.as_ref();
         };
-        if let Some(exact) = self.exact.get(name) {
-            return Some(exact);
-        }
-        let suffix = self.suffixes.iter().find(|(suffix, _)| name.len() > suffix.len() && name.ends_with(&**suffix));
-        suffix.map(|(_, found)| found).or(self.any.as_ref())
+        self.exact.get(name).or_else(|| self.suffix(name).map(|(_, found)| found)).or(self.any.as_ref())
+    }
+
+    /// The host that [`find`](Self::find) finds, as [`iter`](Self::iter) names it.
+    pub fn find_name(&self, authority: &[u8]) -> Option<String> {
+        let host = lower_case(without_port(authority));
+        let any = || self.any.as_ref().map(|_| "*".to_owned());
+        let Ok(name) = core::str::from_utf8(&host) else {
+            return any();
+        };
+        let exact = self.exact.contains_key(name).then(|| name.to_owned());
+        exact.or_else(|| self.suffix(name).map(|(suffix, _)| format!("*{suffix}"))).or_else(any)
+    }
+
+    /// The longest suffix that a name ends with, and something before it.
+    fn suffix(&self, name: &str) -> Option<&(Box<str>, T)> {
+        self.suffixes.iter().find(|(suffix, _)| name.len() > suffix.len() && name.ends_with(&**suffix))
     }
 
     /// Changes what belongs to each host.
