@@ -1,1 +1,4 @@
 //! Tests.
+
+#[cfg(not(target_family = "wasm"))]
+pub mod harness;

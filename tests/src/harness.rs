@@ -1,0 +1,26 @@
+//! A real Envoy and what stands around it in a test: an echo upstream, a client that can send anything, free ports.
+//!
+//! The harness knows processes, sockets and bytes, and nothing of policies: what Envoy is told to do is a file.
+
+mod client;
+mod echo;
+mod envoy;
+mod keeper;
+mod ports;
+mod tools;
+
+pub use client::{Client, Request, Response};
+pub use echo::{Echo, EchoBuilder, Received};
+pub use envoy::{Envoy, Launch, validate, validate_with};
+pub use ports::free_port;
+pub use tools::{envoy_binary, envoy_binary_of, released_wasm};
+
+/// Bytes as text, each byte one character (Latin-1): nothing is lost, and ASCII stays readable.
+pub fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
+/// What [`latin1`] was made of; `None` when a character is above U+00FF.
+pub fn from_latin1(text: &str) -> Option<Vec<u8>> {
+    text.chars().map(|c| u8::try_from(c).ok()).collect()
+}
