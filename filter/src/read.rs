@@ -72,8 +72,9 @@ impl Read for i64 {
         // 2^53: above it a double no longer holds every whole number.
         const EXACT: f64 = 9_007_199_254_740_992.0;
         #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53, so the cast is exact")]
-        let number =
-            value.as_i64().or_else(|| value.as_f64().filter(|f| f.abs() <= EXACT && f.trunc() == *f).map(|f| f as i64));
+        let number = value
+            .as_i64()
+            .or_else(|| value.as_f64().filter(|f| f.abs() <= EXACT && f.fract().abs() == 0.0).map(|f| f as i64));
         if number.is_none() {
             at.error(mismatch("a whole number", value));
         }
@@ -154,7 +155,7 @@ pub fn unknown_fields(entries: &serde_json::Map<String, Value>, known: &[&str], 
             .iter()
             .map(|name| (strsim::osa_distance(&key.to_lowercase(), &name.to_lowercase()), name))
             .min()
-            .filter(|(distance, name)| *distance <= 1 + name.len() / 4);
+            .filter(|(distance, name)| *distance <= (name.len() / 4).saturating_add(1));
         let message = match nearest {
             Some((_, name)) => format!("unknown field `{key}`, did you mean `{name}`?"),
             None => format!("unknown field `{key}`, expected one of {}", list(known)),

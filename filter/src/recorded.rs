@@ -26,8 +26,8 @@ impl Recording {
     /// What to record of a request, after its decision.
     pub fn new(policy: &Policy, request: &Request<'_>, draws: &Draws<'_>, decision: &Decision<'_>) -> Self {
         let digests = policy.sticky_subjects().into_iter().map(|subject| {
-            let drawn = decision.drawn.iter().find(|drawn| drawn.kept && drawn.split.subject.key() == subject.key());
-            let digest = drawn.and_then(|drawn| drawn.subject);
+            let choice = decision.drawn.iter().find(|drawn| drawn.kept && drawn.split.subject.key() == subject.key());
+            let digest = choice.and_then(|drawn| drawn.subject);
             let digest = digest.or_else(|| crate::decide::digest_of(policy, request, &decision.tags, subject));
             (subject.key().to_owned(), digest)
         });

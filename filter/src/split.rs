@@ -58,8 +58,9 @@ impl Split {
         for (index, option) in self.options.iter().enumerate() {
             let arrival = negative_log2(xxh3_64_with_seed(&draw, option.key));
             let earlier = best.is_none_or(|(_, key, least, weight)| {
-                let (this, that) =
-                    (u128::from(arrival) * u128::from(weight), u128::from(least) * u128::from(option.weight));
+                // 37 and 32 bits: the products fit.
+                let this = u128::from(arrival).wrapping_mul(weight.into());
+                let that = u128::from(least).wrapping_mul(option.weight.into());
                 this < that || (this == that && option.key < key)
             });
             if earlier {

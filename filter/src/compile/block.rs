@@ -12,6 +12,9 @@ use crate::matcher::source_ip::{Cidr, SourceIpMatch};
 use crate::matcher::text::{EmptyPrefix, TextMatch};
 use crate::tag::tag_of;
 
+/// Pseudo headers that Istio lets a rule match (istio.md 1.4).
+const PSEUDO: [&str; 5] = [":authority", ":method", ":path", ":scheme", ":status"];
+
 /// Where a match block stands: their vocabularies differ.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Place<'a> {
@@ -122,7 +125,6 @@ fn header(key: &str, value: Option<&StringMatch>, without: bool, scope: &Scope<'
             at.error(format!("`{name}` is a control header: it is removed before anything is matched"));
             return None;
         }
-        const PSEUDO: [&str; 5] = [":authority", ":method", ":path", ":scheme", ":status"];
         if !PSEUDO.contains(&name.as_str()) && !headers::is_token(&name) {
             at.error(format!("`{key}` is no header name"));
             return None;

@@ -65,7 +65,9 @@ fn hosts(written: &document::Tag, default_hosts: &[String], scope: &Scope<'_>, a
     let mut add = |host: &str| {
         hosts.entry(host, || ());
         if scope.is_mesh {
-            name::aliases(host, scope.proxy_namespace).iter().for_each(|alias| *hosts.entry(alias, || ()) = ());
+            for alias in name::aliases(host, scope.proxy_namespace) {
+                hosts.entry(&alias, || ());
+            }
         }
     };
     at.field("hosts", |at| {

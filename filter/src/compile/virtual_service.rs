@@ -51,13 +51,13 @@ pub fn compile(document: &Document, scope: &Scope<'_>, at: &mut At) -> Routing {
             });
         }
     });
-    bind(emitted, scope, &mut routing.hosts);
+    bind(&emitted, scope, &mut routing.hosts);
     routing
 }
 
 /// Puts routes into virtual hosts. In a mesh the first VirtualService for a host has it alone; on a gateway their
 /// routes follow each other, those that take everything last.
-fn bind(emitted: Vec<(Vec<String>, Vec<Emitted>)>, scope: &Scope<'_>, hosts: &mut HostMatch<VirtualHost>) {
+fn bind(emitted: &[(Vec<String>, Vec<Emitted>)], scope: &Scope<'_>, hosts: &mut HostMatch<VirtualHost>) {
     let mut claimed = BTreeSet::new();
     let mut wildcards: BTreeMap<String, usize> = BTreeMap::new();
     for (index, (names, routes)) in emitted.iter().enumerate() {

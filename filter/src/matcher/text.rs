@@ -15,7 +15,7 @@ pub enum TextMatch {
     /// It begins with this, byte for byte.
     Prefix(Box<str>),
     /// It matches as a whole.
-    Regex(Regex),
+    Regex(Box<Regex>),
 }
 
 /// What `prefix: ""` means: istio.md 1.4 refuses it everywhere but for `uri`.
@@ -40,7 +40,9 @@ impl TextMatch {
                 }
                 Some(Self::Prefix(prefix.as_str().into()))
             }
-            (None, None, Some(regex)) => at.field("regex", |at| Regex::compile(regex, at)).map(Self::Regex),
+            (None, None, Some(regex)) => {
+                at.field("regex", |at| Regex::compile(regex, at)).map(|regex| Self::Regex(Box::new(regex)))
+            }
             _ => {
                 at.error("only one of `exact`, `prefix` and `regex` can be set");
                 None
