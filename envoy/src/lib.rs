@@ -5,5 +5,6 @@
 //! written that the filter's own compiler refuses, because it is called.
 
 pub mod diagnostic;
+pub mod manifest;
 pub mod source;
 pub mod yaml;

@@ -166,26 +166,26 @@ impl<'a> Builder<'a> {
                 open.merge();
                 self.complete(open.node, open.anchor)
             }
-            Event::Alias(id) => match self.anchors.get(&id) {
-                Some(Some((node, size, depth))) => {
-                    let (node, size, depth) = (node.clone(), *size, *depth);
-                    self.aliased += size;
-                    if self.aliased > MAX_ALIASED {
-                        self.problem(at, format!("aliases repeat more than {MAX_ALIASED} values"), None);
-                        return false;
-                    }
-                    if self.open.len() + depth > MAX_DEPTH {
-                        return self.too_deep(at);
-                    }
-                    self.complete(node, 0)
-                }
-                _ => {
-                    self.problem(at, "the alias stands inside of what it names", None);
-                    false
-                }
-            },
+            Event::Alias(id) => self.alias(id, at),
             _ => true,
         }
+    }
+
+    fn alias(&mut self, id: usize, at: Span) -> bool {
+        let Some(Some((node, size, depth))) = self.anchors.get(&id) else {
+            self.problem(at, "the alias stands inside of what it names", None);
+            return false;
+        };
+        let (node, size, depth) = (node.clone(), *size, *depth);
+        self.aliased += size;
+        if self.aliased > MAX_ALIASED {
+            self.problem(at, format!("aliases repeat more than {MAX_ALIASED} values"), None);
+            return false;
+        }
+        if self.open.len() + depth > MAX_DEPTH {
+            return self.too_deep(at);
+        }
+        self.complete(node, 0)
     }
 
     fn start(&mut self, data: Data, at: Span, anchor: usize) -> bool {
@@ -227,7 +227,7 @@ impl<'a> Builder<'a> {
             self.anchors.insert(anchor, Some((node.clone(), size, depth)));
         }
         if self.waits_for_key() {
-            let key = self.key(node);
+            let key = self.key(&node);
             self.set_key(key);
             return true;
         }
@@ -253,7 +253,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Keys are strings, and each comes once.
-    fn key(&mut self, node: Node) -> Key {
+    fn key(&mut self, node: &Node) -> Key {
         let Some(name) = node.as_str() else {
             let (message, help) = match node.raw() {
                 // The parser says `~` where nothing is written.

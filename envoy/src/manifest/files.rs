@@ -1,0 +1,172 @@
+//! MANIFEST arguments: files, folders, standard input.
+
+use crate::source::Source;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What cannot be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot open `{name}`: {message}")]
+pub struct OpenError {
+    /// The file or folder as it was given.
+    pub name: String,
+    /// Why.
+    pub message: String,
+}
+
+/// A text before it is read: its name and bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// As it was given; below a folder, the folder as given and the way from it.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Input {
+    /// The text, and where its first byte is that is no UTF-8.
+    pub fn decode(self) -> (Source, Option<usize>) {
+        let Self { name, bytes } = self;
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes);
+        match String::from_utf8(bytes) {
+            Ok(text) => (Source { name, text }, None),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                (Source { name, text: String::from_utf8_lossy(error.as_bytes()).into_owned() }, Some(at))
+            }
+        }
+    }
+}
+
+/// Opens every argument: a file, a folder (its `.yaml`, `.yml` and `.json` files, recursively, sorted), or `-`.
+///
+/// # Errors
+/// Everything that cannot be opened.
+pub fn open(arguments: &[String], stdin: &mut dyn io::Read) -> Result<Vec<Input>, Vec<OpenError>> {
+    let mut inputs = vec![];
+    let mut errors = vec![];
+    for argument in arguments {
+        let opened = if argument == "-" {
+            read_stdin(stdin)
+        } else if fs::metadata(argument).is_ok_and(|meta| meta.is_dir()) {
+            read_folder(argument)
+        } else {
+            read_file(Path::new(argument)).map(|input| vec![input])
+        };
+        match opened {
+            Ok(opened) => inputs.extend(opened),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(inputs) } else { Err(errors) }
+}
+
+fn read_stdin(stdin: &mut dyn io::Read) -> Result<Vec<Input>, OpenError> {
+    let mut bytes = vec![];
+    match stdin.read_to_end(&mut bytes) {
+        Ok(_) => Ok(vec![Input { name: "<stdin>".into(), bytes }]),
+        Err(error) => Err(failed(Path::new("-"), &error)),
+    }
+}
+
+fn read_file(path: &Path) -> Result<Input, OpenError> {
+    let bytes = fs::read(path).map_err(|error| failed(path, &error))?;
+    Ok(Input { name: path.display().to_string(), bytes })
+}
+
+fn read_folder(folder: &str) -> Result<Vec<Input>, OpenError> {
+    let mut files = vec![];
+    collect(Path::new(folder), &mut files)?;
+    if files.is_empty() {
+        return Err(OpenError { name: folder.into(), message: "the folder has no .yaml, .yml or .json file".into() });
+    }
+    files.sort();
+    files.iter().map(|path| read_file(path)).collect()
+}
+
+/// Hidden entries are left out (a `ConfigMap` mount has `..data`), linked folders too (they may go round), and
+/// kustomize's own file, which is no manifest.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), OpenError> {
+    for entry in fs::read_dir(folder).map_err(|error| failed(folder, &error))? {
+        let entry = entry.map_err(|error| failed(folder, &error))?;
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            collect(&path, files)?;
+        } else if matches!(path.extension().and_then(|e| e.to_str()), Some("yaml" | "yml" | "json"))
+            && !matches!(name.as_str(), "kustomization.yaml" | "kustomization.yml")
+            && !path.is_dir()
+        {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn failed(path: &Path, error: &io::Error) -> OpenError {
+    let message = match error.kind() {
+        io::ErrorKind::NotFound => "no such file or folder".into(),
+        io::ErrorKind::PermissionDenied => "permission denied".into(),
+        _ => error.to_string().to_lowercase(),
+    };
+    OpenError { name: path.display().to_string(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(inputs: &[Input], root: &str) -> Vec<String> {
+        inputs.iter().map(|input| input.name.replace(root, "ROOT")).collect()
+    }
+
+    #[test]
+    fn a_folder_is_read_recursively_and_sorted() {
+        let folder = tempfile::tempdir().expect("folder");
+        let root = folder.path();
+        for path in [
+            "b.yaml",
+            "a.yml",
+            "sub/c.json",
+            "sub/deep/d.yaml",
+            "note.txt",
+            ".hidden.yaml",
+            ".git/x.yaml",
+            "kustomization.yaml",
+        ] {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+            fs::write(path, "{}").expect("file");
+        }
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(root, root.join("sub/loop")).expect("link");
+        let root = root.display().to_string();
+        let mut stdin: &[u8] = b"a: 1";
+        let inputs = open(&[root.clone(), "-".into()], &mut stdin).expect("opens");
+        assert_eq!(
+            names(&inputs, &root),
+            ["ROOT/a.yml", "ROOT/b.yaml", "ROOT/sub/c.json", "ROOT/sub/deep/d.yaml", "<stdin>"]
+        );
+        assert_eq!(inputs[4].bytes, b"a: 1");
+    }
+
+    #[test]
+    fn everything_that_cannot_be_opened_is_told() {
+        let folder = tempfile::tempdir().expect("folder");
+        let root = folder.path().display().to_string();
+        let arguments = ["/nowhere/policy.yaml".to_owned(), root.clone(), "also-not-here".to_owned()];
+        let errors = open(&arguments, &mut io::empty()).expect_err("nothing there");
+        assert_eq!(
+            errors.iter().map(|e| e.to_string().replace(&root, "ROOT")).collect::<Vec<_>>(),
+            [
+                "cannot open `/nowhere/policy.yaml`: no such file or folder",
+                "cannot open `ROOT`: the folder has no .yaml, .yml or .json file",
+                "cannot open `also-not-here`: no such file or folder",
+            ]
+        );
+    }
+}

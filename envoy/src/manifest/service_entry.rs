@@ -1,0 +1,80 @@
+//! ServiceEntries: hosts, their ports and endpoints.
+
+use std::collections::BTreeMap;
+use switchyard_filter::{choice, record};
+
+record! {
+    /// Hosts with their ports and endpoints.
+    pub struct ServiceEntry {
+        /// Full host names; each is a service of its own with these ports and endpoints.
+        hosts: Vec<String> = "hosts" required,
+        /// Addresses of the service itself. Requests are told apart by host here, so they decide nothing.
+        addresses: Vec<String> = "addresses",
+        /// Its ports.
+        ports: Vec<ServiceEntryPort> = "ports",
+        /// Whether it is inside of the mesh. Decides nothing here.
+        location: Location = "location",
+        /// How endpoints are found.
+        resolution: Resolution = "resolution",
+        /// Its endpoints. Without any, a DNS service is its own.
+        endpoints: Vec<WorkloadEntry> = "endpoints",
+    }
+    later { "workloadSelector", "exportTo", "subjectAltNames" }
+}
+
+record! {
+    /// A port of a service.
+    pub struct ServiceEntryPort {
+        /// Its number, 1 to 65535.
+        number: u16 = "number" required,
+        /// Its protocol; only HTTP ones are routed. Default: `TCP`.
+        protocol: String = "protocol",
+        /// Its name; endpoints are mapped by it.
+        name: String = "name" required,
+        /// The port of endpoints that do not map it. Default: the same number.
+        target_port: Option<u16> = "targetPort",
+    }
+}
+
+choice! {
+    /// Whether a service is inside of the mesh.
+    pub enum Location {
+        /// Outside.
+        MeshExternal = "MESH_EXTERNAL",
+        /// Inside.
+        MeshInternal = "MESH_INTERNAL",
+    }
+}
+
+choice! {
+    /// How endpoints are found.
+    pub enum Resolution {
+        /// Wherever the caller was going: not built yet.
+        None = "NONE",
+        /// Addresses as written.
+        Static = "STATIC",
+        /// Names, resolved; every address is an endpoint.
+        Dns = "DNS",
+        /// Names, resolved; the first address is the endpoint.
+        DnsRoundRobin = "DNS_ROUND_ROBIN",
+    }
+}
+
+record! {
+    /// An endpoint.
+    pub struct WorkloadEntry {
+        /// Its IP address, or a name where `resolution` is DNS.
+        address: String = "address" required,
+        /// Its ports, by the name of the service's.
+        ports: BTreeMap<String, u16> = "ports",
+        /// Its labels; subsets select by them.
+        labels: BTreeMap<String, String> = "labels",
+        /// Where it is: `region/zone/subzone`.
+        locality: String = "locality",
+        /// Its share of load balancing, from 1. Default: 1.
+        weight: u32 = "weight",
+        /// Its identity. Decides nothing here.
+        service_account: String = "serviceAccount",
+    }
+    later { "network" }
+}
