@@ -102,9 +102,10 @@ mod abi {
         if at.is_null() || !is_inside {
             return Err(Status::MALFORMED);
         }
+        let slice = core::ptr::slice_from_raw_parts_mut(at, size);
         // SAFETY: not null, inside the memory, and by the ABI a boxed slice of `size` bytes of the global allocator that
         // the host gives to us.
-        Ok(unsafe { Vec::from_raw_parts(at, size, size) })
+        Ok(unsafe { Box::from_raw(slice) }.into_vec())
     }
 
     pub fn log(level: u32, text: &[u8]) -> Result<(), Status> {
