@@ -253,3 +253,6 @@ fn trusted<'a>(tag: &'a Tag, request: &Request<'a>) -> TagState<'a> {
         _ => TagState::None,
     }
 }
+
+#[cfg(test)]
+mod tests;

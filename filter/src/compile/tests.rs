@@ -1,1 +1,156 @@
+use super::*;
+use serde_json::{Value, json};
 
+fn errors(document: &Value) -> Vec<String> {
+    let text = document.to_string();
+    match compile_json(text.as_bytes()) {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// A document with one VirtualService of one rule.
+fn with_rule(rule: Value) -> Value {
+    let mut all = json!({"route": [{"destination": {"host": "a"}}]});
+    let Value::Object(fields) = rule else { panic!("a rule is an object") };
+    all.as_object_mut().unwrap().extend(fields);
+    json!({"virtualServices": [{"name": "vs", "hosts": ["a"], "http": [all]}]})
+}
+
+#[test]
+fn an_empty_configuration_and_one_that_is_no_json_are_refused() {
+    assert_eq!(
+        compile_json(b"").unwrap_err()[0].to_string(),
+        "the configuration is empty: give the plugin its configuration as JSON"
+    );
+    assert!(compile_json(b"{").unwrap_err()[0].to_string().starts_with("the configuration is no JSON: "));
+    assert_eq!(errors(&json!({})), [] as [&str; 0]);
+}
+
+#[test]
+fn every_error_of_a_document_is_told_at_once() {
+    let document = json!({
+        "namespace": "Work_shop",
+        "tags": [
+            {"header": "Host", "rules": [{"value": ""}], "hosts": ["a:80"]},
+            {"header": "user-type", "split": [{"value": "a", "weight": 0}]},
+            {"header": "User_Type", "split": [{"value": "a", "weight": -1}, {"value": "b", "weight": 1}]},
+        ],
+        "virtualServices": [
+            {"name": "a", "hosts": ["*", "x.*", "b", "B"], "http": [
+                {"route": [{"destination": {"host": "*"}, "weight": 1}, {"destination": {"host": "c", "subset": "V1"}, "weight": -2}]},
+                {"match": [{"uri": {"exact": "/", "prefix": "/"}, "headers": {"x-switchyard-cluster": {}, "y": {"prefix": ""}}}],
+                 "route": [{"destination": {"host": "c"}}], "timeout": "0s", "stickyBy": {}},
+                {"route": [{"destination": {"host": "c"}}, {"destination": {"host": "d"}}]},
+                {},
+            ]},
+            {"name": "a", "hosts": ["e"], "http": [], "creationTimestamp": "yesterday"},
+        ],
+    });
+    assert_eq!(
+        errors(&document),
+        [
+            "namespace: `Work_shop` is no namespace: write lower-case letters, digits and `-`, at most 63",
+            "tags[0].header: `Host`: host, content-length and hop-by-hop headers cannot be tags",
+            "tags[0].hosts[0]: `a:80` is no host: leave the port out, it is ignored",
+            "tags[0].rules[0].value: a tag's value cannot be empty: leave the rule out, then the header is not set",
+            "tags[1].split: the sum of all weights is 0: give one at least 1",
+            "tags[2].header: `User_Type` is tagged twice (`-` and `_` are alike)",
+            "tags[2].split[0].weight: `-1` is negative",
+            "virtualServices[0].hosts[0]: `*` is not allowed in the mesh: name the hosts, or bind it to a gateway",
+            "virtualServices[0].hosts[1]: `x.*` is no host: a `*` can only be the whole first label",
+            "virtualServices[0].hosts[3]: `B` is listed twice",
+            "virtualServices[0].http[0].route[0].destination.host: a destination is one host, not a wildcard",
+            "virtualServices[0].http[0].route[1].destination.subset: `V1` is no subset: write lower-case letters, digits and `-`, at most 63",
+            "virtualServices[0].http[0].route[1].weight: `-2` is negative",
+            "virtualServices[0].http[1].match[0].uri: only one of `exact`, `prefix` and `regex` can be set",
+            "virtualServices[0].http[1].match[0].headers.x-switchyard-cluster: `x-switchyard-cluster` is a control header: it is removed before anything is matched",
+            "virtualServices[0].http[1].match[0].headers.y.prefix: an empty prefix matches everything: write `{}` for presence",
+            "virtualServices[0].http[1].stickyBy: set one of `httpCookie`, `httpHeaderName`, `httpQueryParameterName` and `useSourceIp: true`",
+            "virtualServices[0].http[1].timeout: `0s`: at least `1ms`",
+            "virtualServices[0].http[2].route: the sum of all weights is 0: give one destination at least 1",
+            "virtualServices[0].http[3]: `route` is missing: a rule needs a destination (`redirect` and `directResponse` are not supported yet)",
+            "virtualServices[1].name: `Work_shop/a` is there twice",
+            "virtualServices[1]: `http` is missing: there is no rule",
+            "virtualServices[1].creationTimestamp: `yesterday` is no time: write `2026-01-31T12:00:00Z`",
+        ]
+    );
+}
+
+#[test]
+fn what_is_not_built_yet_is_refused_by_name() {
+    for field in [
+        "redirect",
+        "directResponse",
+        "delegate",
+        "fault",
+        "mirror",
+        "mirrors",
+        "mirrorPercent",
+        "mirrorPercentage",
+        "corsPolicy",
+        "headers",
+    ] {
+        let path = format!("virtualServices[0].http[0].{field}: `{field}` is not supported yet");
+        assert_eq!(errors(&with_rule(json!({field: {}}))), [path]);
+    }
+    assert_eq!(
+        errors(&with_rule(
+            json!({"match": [{"peer": {}}], "rewrite": {"authority": "b"}, "retries": {"backoff": "1s"}})
+        )),
+        [
+            "virtualServices[0].http[0].match[0].peer: `peer` is not supported yet",
+            "virtualServices[0].http[0].rewrite.authority: `authority` is not supported yet",
+            "virtualServices[0].http[0].retries.backoff: `backoff` is not supported yet",
+        ]
+    );
+}
+
+#[test]
+fn corner_cases_of_matches_are_validated_as_istio_does() {
+    let cases = [
+        (
+            json!({"headers": {"x": {"regex": "*"}}}),
+            "headers.x.regex: regex `*` is not valid at character 1: repetition operator missing expression",
+        ),
+        (json!({"headers": {"x": null}}), "headers.x: expected an object, found nothing"),
+        (
+            json!({"headers": {"@request.auth.claims.sub": {"exact": "a"}}}),
+            "headers[\"@request.auth.claims.sub\"]: claims of a verified token are Envoy metadata, which a Proxy-Wasm filter cannot read safely: let RequestAuthentication copy the claim to a header (`outputClaimToHeaders`) and match that",
+        ),
+        (json!({"headers": {"a b": {}}}), "headers[\"a b\"]: `a b` is no header name"),
+        (
+            json!({"sourceIp": ["10.0.0.0/8"]}),
+            "sourceIp: `sourceIp` is no field of a VirtualService: set a tag by it, and match the tag's header",
+        ),
+        (
+            json!({"method": {"prefix": ""}}),
+            "method.prefix: an empty prefix matches everything: write `{}` for presence",
+        ),
+    ];
+    for (block, message) in cases {
+        let expected = format!("virtualServices[0].http[0].match[0].{message}");
+        assert_eq!(errors(&with_rule(json!({"match": [block]}))), [expected]);
+    }
+    for block in [
+        json!({"withoutHeaders": {"x": {"regex": "*"}}}),
+        json!({"withoutHeaders": {"x": null}}),
+        json!({"uri": {"prefix": ""}}),
+        json!({"headers": {":path": {"prefix": "/"}, "host": {"exact": "a"}}}),
+        json!({}),
+    ] {
+        assert_eq!(errors(&with_rule(json!({"match": [block]}))), [] as [&str; 0]);
+    }
+}
+
+#[test]
+fn a_short_name_is_served_under_its_aliases() {
+    let same = ["a.ns.svc.cluster.local", "a.ns", "a.ns.svc", "a"];
+    assert_eq!(aliases("a.ns.svc.cluster.local", "ns"), [same[1], same[2], same[3]]);
+    assert_eq!(aliases("a.ns.svc.cluster.local", "other"), ["a.ns", "a.ns.svc"]);
+    assert_eq!(aliases("example.com", "ns"), [] as [&str; 0]);
+    assert_eq!(aliases("*.ns.svc.cluster.local", "ns"), [] as [&str; 0]);
+    assert_eq!(resolve("a", "ns", "cluster.local"), same[0]);
+    assert_eq!(resolve("a.b", "ns", "cluster.local"), "a.b");
+    assert_eq!(resolve("::1", "ns", "cluster.local"), "::1");
+}

@@ -118,7 +118,7 @@ fn one(
     at: &mut At,
 ) -> Vec<Emitted> {
     let namespace = namespace(vs, scope);
-    check(vs, namespace, at);
+    check(vs, at);
     let mut emitted = Vec::new();
     let mut caught_all = false;
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
@@ -155,8 +155,10 @@ fn one(
     emitted
 }
 
-fn check(vs: &document::VirtualService, namespace: &str, at: &mut At) {
-    at.field("namespace", |at| name::check_label(namespace, "namespace", at));
+fn check(vs: &document::VirtualService, at: &mut At) {
+    if !vs.namespace.is_empty() {
+        at.field("namespace", |at| name::check_label(&vs.namespace, "namespace", at));
+    }
     if vs.hosts.is_empty() {
         at.error("`hosts` is missing: a VirtualService without hosts is a delegate, which is not supported yet");
     }
