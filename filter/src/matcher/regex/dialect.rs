@@ -1,7 +1,8 @@
 //! RE2's dialect in that of `regex-syntax`.
 //!
 //! The two agree on nearly everything that both accept. Here is the rest: what means something else is refused, what is
-//! ASCII in RE2 is written out.
+//! ASCII in RE2 is written out. Case-insensitive patterns fold ASCII letters only: the Unicode tables would cost a tenth
+//! of the .wasm, for `(?i)k` to match the Kelvin sign too.
 
 use regex_syntax::ast::{self, Ast, ClassPerlKind, ClassSetItem, Flag, FlagsItemKind};
 
@@ -28,15 +29,20 @@ pub fn translate(pattern: &str) -> Result<Dialect, String> {
             format!("regex `{pattern}` is not valid at character {}: {}", e.span().start.column, e.kind())
         })?;
     let finder = ast::visit(&ast, Finder::default()).map_err(|reason| format!("regex `{pattern}`: {reason}"))?;
+    let mut ascii = finder.ascii;
+    if finder.ignores_case {
+        ascii.extend(finder.dots.into_iter().map(|(start, end)| (start, end, "(?u:.)")));
+        ascii.sort_unstable();
+    }
     let mut written = String::with_capacity(pattern.len());
     let mut rest = 0;
-    for (start, end, instead) in finder.ascii {
+    for (start, end, instead) in ascii {
         written.push_str(pattern.get(rest..start).unwrap_or_default());
         written.push_str(instead);
         rest = end;
     }
     written.push_str(pattern.get(rest..).unwrap_or_default());
-    Ok(Dialect { pattern: written, unicode: true })
+    Ok(Dialect { pattern: written, unicode: !finder.ignores_case })
 }
 
 /// Walks a pattern: collects what is ASCII in RE2, refuses what RE2 does not have.
@@ -44,6 +50,9 @@ pub fn translate(pattern: &str) -> Result<Dialect, String> {
 struct Finder {
     /// Byte ranges and what stands there instead, in order.
     ascii: Vec<(usize, usize, &'static str)>,
+    /// Byte ranges of dots: one code point each, also where the rest is not in Unicode mode.
+    dots: Vec<(usize, usize)>,
+    ignores_case: bool,
 }
 
 impl Finder {
@@ -61,6 +70,13 @@ impl Finder {
     }
 }
 
+impl Finder {
+    fn flags(&mut self, flags: &ast::Flags) -> Result<(), String> {
+        self.ignores_case |= flags.items.iter().any(|item| item.kind == FlagsItemKind::Flag(Flag::CaseInsensitive));
+        refuse_flags(flags)
+    }
+}
+
 impl ast::Visitor for Finder {
     type Output = Self;
     type Err = String;
@@ -71,9 +87,13 @@ impl ast::Visitor for Finder {
 
     fn visit_pre(&mut self, ast: &Ast) -> Result<(), String> {
         match ast {
-            Ast::Flags(set) => refuse_flags(&set.flags),
+            Ast::Flags(set) => self.flags(&set.flags),
+            Ast::Dot(span) => {
+                self.dots.push((span.start.offset, span.end.offset));
+                Ok(())
+            }
             Ast::Group(group) => match &group.kind {
-                ast::GroupKind::NonCapturing(flags) => refuse_flags(flags),
+                ast::GroupKind::NonCapturing(flags) => self.flags(flags),
                 ast::GroupKind::CaptureName { .. } | ast::GroupKind::CaptureIndex(_) => Ok(()),
             },
             Ast::ClassUnicode(_) => Err(unicode_class()),

@@ -34,6 +34,9 @@ fn a_dot_is_one_code_point_and_never_an_invalid_byte() {
     assert!(!matches("a..b", "aéb".as_bytes()));
     assert!(!matches(".*", b"caf\xe9"));
     assert!(!matches("a[^x]b", b"a\xffb"));
+    assert!(matches("(?i)A.B", "aéb".as_bytes()));
+    assert!(!matches("(?i)A..B", "aéb".as_bytes()));
+    assert!(!matches("(?i).*", b"caf\xe9"));
 }
 
 #[test]
