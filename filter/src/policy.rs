@@ -143,8 +143,9 @@ impl Policy {
         self.blocks().any(|block| block.conditions.iter().any(|c| matches!(c.ask, crate::block::Ask::SourceIp(_))))
     }
 
-    /// Headers that conditions ask for, pseudo headers included, in lower case, in order; those that the filter itself
-    /// sets are not among them, unless a client's value may stay. A path is always asked for and not named here.
+    /// Headers that conditions ask for, pseudo headers included, in lower case, in order. A tag's own header is among
+    /// them where a condition asks for it: for hosts that are none of the tag's it is a header like any other. The path
+    /// is always asked for and not named here.
     pub fn matched_headers(&self) -> BTreeSet<&str> {
         let mut names: BTreeSet<&str> =
             self.tags.iter().filter(|tag| tag.trust_client).map(|tag| &*tag.header).collect();
