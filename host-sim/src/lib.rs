@@ -1,4 +1,7 @@
-//! Command.
+//! What the command `switchyard` does.
 
+pub mod candidates;
+pub mod path;
+pub mod replay;
 #[cfg(feature = "wasm-host")]
 pub mod wasm_host;
