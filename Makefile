@@ -11,7 +11,7 @@ target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 cases := $(target)/cases.json
 stage := tests/tools/stage.sh
 
-.PHONY: help test demo format lint wasm unit node envoy rust clean-cache
+.PHONY: help test demo cost format lint wasm unit node envoy rust clean-cache
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,10 @@ test: format lint wasm unit node ## everything: format, lints, unit tests, and t
 demo: wasm ## run the demo: our filter beside Envoy's own means, on 5,000 requests
 	@$(stage) "build of the demo" cargo build -p switchyard-host-sim -p switchyard-tests --bin switchyard --bin demo
 	@envoy=$$(tests/tools/envoy.sh); ENVOY_BIN=$$envoy $(stage) "demo" $(target)/debug/demo
+
+cost: wasm ## measure what a request costs: CPU time of Envoy with no filter, with Lua, with ours
+	@cargo build -q -p switchyard-tests --bin cost
+	@envoy=$$(tests/tools/envoy.sh); ENVOY_BIN=$$envoy $(target)/debug/cost
 
 format: rust ## check the format
 	@$(stage) "format" cargo fmt --all --check
