@@ -7,4 +7,5 @@
 pub mod diagnostic;
 pub mod manifest;
 pub mod source;
+pub mod translate;
 pub mod yaml;

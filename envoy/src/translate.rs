@@ -1,0 +1,208 @@
+//! Manifests to the filter's configuration: one document for each listener, and the clusters that it may name.
+//!
+//! [`Model::new`] reads every spec and resolves what refers to what; [`Model::listeners`] says which listeners there are;
+//! [`Model::listener`] makes the document of one and compiles it with the filter's own compiler. Every error comes back
+//! at the line of the manifest that caused it.
+
+mod gateway;
+mod known;
+mod listener;
+mod missing;
+mod origin;
+mod policy;
+mod subset;
+mod virtual_service;
+
+pub use known::{Endpoint, Known, KnownPort, Origin, Resolve};
+pub use listener::Listener;
+pub use subset::KnownSubset;
+
+use crate::diagnostic::{Diagnostic, Severity, sort};
+use crate::manifest::{Kind, Manifest, Manifests};
+use crate::yaml::Path;
+use gateway::EdgePort;
+use origin::Origins;
+use policy::Policies;
+use std::collections::BTreeMap;
+use switchyard_filter::document::{AccessLog, Document, Proxy};
+use virtual_service::Routed;
+
+/// How to translate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Missing hosts, subsets, ports and gateways are warnings.
+    pub allow_missing: bool,
+    /// The documents are for the Envoy that we generate: it strips control headers, has a fault filter and no routes of
+    /// its own. Otherwise the filter does all of that by itself.
+    pub generated: bool,
+    /// What the filter tells the access log.
+    pub access_log: AccessLog,
+    /// The port of the mesh listener, as `match.port` and default ports mean it. Default: that of all known services
+    /// where they agree, else 80.
+    pub mesh_port: Option<u16>,
+    /// The cluster's DNS domain.
+    pub domain: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            allow_missing: false,
+            generated: true,
+            access_log: AccessLog::Decision,
+            mesh_port: None,
+            domain: "cluster.local".into(),
+        }
+    }
+}
+
+/// All manifests, read and resolved.
+#[derive(Debug)]
+pub struct Model<'a> {
+    manifests: &'a Manifests,
+    options: Options,
+    services: BTreeMap<String, Known>,
+    routed: Vec<Routed>,
+    policies: Policies,
+    edges: BTreeMap<u16, EdgePort>,
+    warnings: Vec<Diagnostic>,
+}
+
+impl<'a> Model<'a> {
+    /// Reads every spec.
+    ///
+    /// # Errors
+    /// Everything that is wrong, warnings too, in order of place.
+    pub fn new(manifests: &'a Manifests, options: &Options) -> Result<Self, Vec<Diagnostic>> {
+        let mut notes = Notes { all: vec![], allow_missing: options.allow_missing };
+        let mut services = known::services(manifests, &options.domain, &mut notes);
+        subset::assign(manifests, &options.domain, &mut services, &mut notes);
+        let mut routed = virtual_service::read(manifests, &mut notes);
+        let policies = Policies::merge(manifests, options, &mut routed, &mut notes);
+        let edges = gateway::ports(manifests, &routed, &mut notes);
+        missing::check(manifests, &routed, &services, &options.domain, &mut notes);
+        let mut model =
+            Self { manifests, options: options.clone(), services, routed, policies, edges, warnings: vec![] };
+        model.check_everything(&mut notes);
+        for proxy in model.listeners() {
+            match model.listener(&proxy) {
+                Ok(listener) => notes.all.extend(listener.warnings),
+                Err(found) => notes.all.extend(found),
+            }
+        }
+        sort(&mut notes.all);
+        if notes.all.iter().any(Diagnostic::is_error) {
+            return Err(notes.all);
+        }
+        model.warnings = notes.all;
+        Ok(model)
+    }
+
+    /// Compiles every VirtualService, also one that no listener serves.
+    fn check_everything(&self, notes: &mut Notes) {
+        let all: Vec<_> = self.routed.iter().collect();
+        let (document, origins) = self.document(&self.mesh(), &all);
+        if let Err(errors) = switchyard_filter::compile(&document) {
+            notes.all.extend(errors.iter().map(|error| origins.diagnostic(&self.manifests.all, error)));
+        }
+    }
+
+    /// What to look at, though nothing is wrong.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// Every known destination, by host.
+    pub fn services(&self) -> &BTreeMap<String, Known> {
+        &self.services
+    }
+
+    /// The listeners that the manifests ask for: the mesh, unless there are only gateways, then each gateway port.
+    pub fn listeners(&self) -> Vec<Proxy> {
+        let mesh = self.edges.is_empty() || self.routed.iter().any(|routed| routed.gateways.contains(gateway::MESH));
+        let edges = self.edges.iter().map(|(port, edge)| Proxy {
+            namespace: self.manifests.namespace.clone(),
+            gateways: edge.gateways.keys().cloned().collect(),
+            port: Some(*port),
+            labels: BTreeMap::new(),
+        });
+        mesh.then(|| self.mesh()).into_iter().chain(edges).collect()
+    }
+
+    /// The listener of the mesh.
+    pub fn mesh(&self) -> Proxy {
+        let mut ports = self.services.values().flat_map(|known| known.ports.iter().map(|port| port.number));
+        let agreed = ports.next().filter(|first| ports.all(|port| port == *first));
+        Proxy {
+            namespace: self.manifests.namespace.clone(),
+            gateways: vec![gateway::MESH.into()],
+            port: Some(self.options.mesh_port.or(agreed).unwrap_or(80)),
+            labels: BTreeMap::new(),
+        }
+    }
+
+    /// The document of a listener and its compiled policy.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn listener(&self, proxy: &Proxy) -> Result<Listener<'_>, Vec<Diagnostic>> {
+        Listener::new(self, proxy)
+    }
+
+    /// The document of a proxy with some of the VirtualServices, and where its parts come from.
+    fn document(&self, proxy: &Proxy, routed: &[&Routed]) -> (Document, Origins) {
+        let mut origins = Origins::default();
+        let mut document = Document {
+            namespace: self.manifests.namespace.clone(),
+            domain: self.options.domain.clone(),
+            access_log: self.options.access_log,
+            proxy: proxy.clone(),
+            ..Document::default()
+        };
+        self.policies.write(&mut document, &mut origins);
+        for routed in routed {
+            routed.write(&mut document, &mut origins);
+        }
+        for known in self.services.values() {
+            known.write(&mut document, &mut origins);
+        }
+        (document, origins)
+    }
+}
+
+/// What is found on the way.
+#[derive(Debug, Default)]
+struct Notes {
+    all: Vec<Diagnostic>,
+    allow_missing: bool,
+}
+
+impl Notes {
+    fn push(&mut self, found: Diagnostic) {
+        self.all.push(found);
+    }
+
+    /// Something that is referred to and not there.
+    fn missing(&mut self, found: Diagnostic) {
+        let severity = if self.allow_missing { Severity::Warning } else { Severity::Error };
+        self.all.push(Diagnostic { severity, ..found });
+    }
+
+    /// The spec of a manifest, or notes of what is wrong with it.
+    fn spec<T: switchyard_filter::read::Read>(&mut self, manifest: &Manifest) -> Option<T> {
+        manifest.read_spec().map_err(|found| self.all.extend(found)).ok()
+    }
+}
+
+/// The manifests of a kind with their places in the list of all.
+fn numbered(manifests: &Manifests, kind: Kind) -> impl Iterator<Item = (usize, &Manifest)> {
+    manifests.all.iter().enumerate().filter(move |(_, manifest)| manifest.kind == kind)
+}
+
+/// `spec` and then the fields of `path`.
+fn spec(path: &str) -> Path {
+    Path::root().field("spec").join(&Path::parse(path).0)
+}
+
+#[cfg(test)]
+mod tests;

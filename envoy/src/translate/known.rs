@@ -1,0 +1,255 @@
+//! Known destinations: hosts of ServiceEntries and Services, with their ports and endpoints.
+
+use super::{Notes, Origins, numbered, spec};
+use crate::diagnostic::did_you_mean;
+use crate::manifest::{Kind, Manifest, Manifests, Resolution, Service, ServiceEntry, ServiceEntryPort, WorkloadEntry};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use switchyard_filter::document;
+
+use super::subset::KnownSubset;
+
+/// A known destination.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// Its full host name, in lower case.
+    pub host: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its ports, by number.
+    pub ports: Vec<KnownPort>,
+    /// How its endpoints are found.
+    pub resolve: Resolve,
+    /// Its endpoints.
+    pub endpoints: Vec<Endpoint>,
+    /// Its subsets, in the order in which they are written.
+    pub subsets: Vec<KnownSubset>,
+    /// What it is made of.
+    pub origin: Origin,
+}
+
+/// A manifest, and the field of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    /// Its place in the list of all manifests.
+    pub manifest: usize,
+    /// The field below `spec`.
+    pub field: String,
+}
+
+/// A port of a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownPort {
+    /// Its number.
+    pub number: u16,
+    /// Whether it speaks HTTP/2 only (`HTTP2`, `GRPC`).
+    pub http2: bool,
+}
+
+/// How endpoints are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolve {
+    /// Addresses as written.
+    Static,
+    /// By name; every address is an endpoint.
+    Dns,
+    /// By name; the first address is the endpoint.
+    DnsRoundRobin,
+}
+
+/// An endpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint {
+    /// An IP address, or a name.
+    pub address: String,
+    /// Its port for each port of the service.
+    pub ports: BTreeMap<u16, u16>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// `region/zone/subzone`, as far as it is known.
+    pub locality: String,
+    /// Its weight, from 1.
+    pub weight: u32,
+}
+
+impl Known {
+    /// The endpoints that a subset selects; all of them without one.
+    pub fn endpoints_of<'a>(&'a self, subset: Option<&'a KnownSubset>) -> impl Iterator<Item = &'a Endpoint> {
+        self.endpoints.iter().filter(move |endpoint| {
+            subset.is_none_or(|subset| subset.labels.iter().all(|(key, value)| endpoint.labels.get(key) == Some(value)))
+        })
+    }
+
+    /// Adds it to a document.
+    pub fn write(&self, document: &mut document::Document, origins: &mut Origins) {
+        let at = format!("services[{}]", document.services.len());
+        origins.made(&at, self.origin.manifest, spec(&self.origin.field));
+        for (index, subset) in self.subsets.iter().enumerate() {
+            origins.copied(&format!("{at}.subsets[{index}]"), subset.origin.manifest, spec(&subset.origin.field));
+        }
+        document.services.push(document::Service {
+            host: self.host.clone(),
+            ports: self.ports.iter().map(|port| port.number).collect(),
+            subsets: self.subsets.iter().map(|subset| document::Subset { name: subset.name.clone() }).collect(),
+        });
+    }
+}
+
+/// All known destinations, by host.
+pub fn services(manifests: &Manifests, domain: &str, notes: &mut Notes) -> BTreeMap<String, Known> {
+    let mut all = BTreeMap::new();
+    for (index, manifest) in numbered(manifests, Kind::ServiceEntry) {
+        if let Some(entry) = notes.spec::<ServiceEntry>(manifest) {
+            service_entry(index, manifest, manifests, &entry, &mut all, notes);
+        }
+    }
+    for (index, manifest) in numbered(manifests, Kind::Service) {
+        let Some(service) = notes.spec::<Service>(manifest) else { continue };
+        let host = format!("{}.{}.svc.{domain}", manifest.name, manifest.namespace).to_ascii_lowercase();
+        let http2 = |port: &crate::manifest::ServicePort| is_http2(&port.app_protocol) || is_http2(&port.name);
+        let ports: Vec<_> =
+            service.ports.iter().map(|port| KnownPort { number: port.port, http2: http2(port) }).collect();
+        // Its pods are not known here, but where Envoy runs its name may be: to its cluster IP.
+        let endpoint = Endpoint {
+            address: host.clone(),
+            ports: ports.iter().map(|port| (port.number, port.number)).collect(),
+            labels: BTreeMap::new(),
+            locality: String::new(),
+            weight: 1,
+        };
+        // A ServiceEntry of that host knows its endpoints.
+        all.entry(host.clone()).or_insert_with(|| Known {
+            host,
+            namespace: manifest.namespace.clone(),
+            ports,
+            resolve: Resolve::Dns,
+            endpoints: vec![endpoint],
+            subsets: vec![],
+            origin: Origin { manifest: index, field: "ports".into() },
+        });
+    }
+    all
+}
+
+fn service_entry(
+    index: usize,
+    manifest: &Manifest,
+    manifests: &Manifests,
+    entry: &ServiceEntry,
+    all: &mut BTreeMap<String, Known>,
+    notes: &mut Notes,
+) {
+    let resolve = match entry.resolution {
+        Resolution::Static => Resolve::Static,
+        Resolution::Dns => Resolve::Dns,
+        Resolution::DnsRoundRobin => Resolve::DnsRoundRobin,
+        Resolution::None => {
+            let message = "`resolution: NONE` is not supported yet";
+            notes.push(manifest.error(&spec("resolution"), message).help("write `STATIC` or `DNS`"));
+            Resolve::Static
+        }
+    };
+    check(manifest, entry, notes);
+    let ports: Vec<_> =
+        entry.ports.iter().map(|port| KnownPort { number: port.number, http2: speaks_http2(port) }).collect();
+    for (at, host) in entry.hosts.iter().enumerate() {
+        let field = format!("hosts[{at}]");
+        let host = host.to_ascii_lowercase();
+        let mut endpoints: Vec<_> = entry.endpoints.iter().map(|endpoint| resolved(endpoint, &entry.ports)).collect();
+        if endpoints.is_empty() && resolve != Resolve::Static {
+            // istio.md 2.0: without endpoints, the host is resolved itself.
+            if host.starts_with('*') {
+                let message = format!("`{host}` cannot be resolved: it is no name");
+                notes.push(manifest.error(&spec(&field), &message).help("list its `endpoints`"));
+            }
+            let own = WorkloadEntry { address: host.clone(), ..WorkloadEntry::default() };
+            endpoints.push(resolved(&own, &entry.ports));
+        }
+        if endpoints.is_empty() {
+            notes.push(manifest.warning(&spec(&field), &format!("`{host}` has no endpoints: requests to it get 503")));
+        }
+        let known = Known {
+            host: host.clone(),
+            namespace: manifest.namespace.clone(),
+            ports: ports.clone(),
+            resolve,
+            endpoints,
+            subsets: vec![],
+            origin: Origin { manifest: index, field: field.clone() },
+        };
+        if let Some(first) = all.get(&host) {
+            let message = format!("another ServiceEntry has the host `{host}` too: that is not supported yet");
+            let mut found = manifest.error(&spec(&field), &message);
+            if let Some(other) = manifests.all.get(first.origin.manifest) {
+                found = found.also(other.place(&spec(&first.origin.field)), "first written here");
+            }
+            notes.push(found);
+        } else {
+            all.insert(host, known);
+        }
+    }
+    if resolve == Resolve::DnsRoundRobin && entry.endpoints.len() > 1 {
+        let message = "`resolution: DNS_ROUND_ROBIN` takes one endpoint";
+        notes.push(manifest.error(&spec("endpoints[1]"), message).help("write `resolution: DNS`"));
+    }
+}
+
+/// The endpoint's port is what it maps, else the target port, else the same.
+fn resolved(endpoint: &WorkloadEntry, ports: &[ServiceEntryPort]) -> Endpoint {
+    let number =
+        |port: &ServiceEntryPort| endpoint.ports.get(&port.name).copied().or(port.target_port).unwrap_or(port.number);
+    Endpoint {
+        address: endpoint.address.clone(),
+        ports: ports.iter().map(|port| (port.number, number(port))).collect(),
+        labels: endpoint.labels.clone(),
+        locality: endpoint.locality.clone(),
+        weight: endpoint.weight.max(1),
+    }
+}
+
+/// Rules of istiod's validation that decide whether a cluster can be made.
+fn check(manifest: &Manifest, entry: &ServiceEntry, notes: &mut Notes) {
+    if entry.ports.is_empty() {
+        notes.push(manifest.error(&spec(""), "`ports` is missing: a host needs a port"));
+    }
+    for (index, port) in entry.ports.iter().enumerate() {
+        let at = |field: &str| spec(&format!("ports[{index}].{field}"));
+        if port.number == 0 {
+            notes.push(manifest.error(&at("number"), "`0` is out of range: 1 to 65535"));
+        }
+        let earlier = entry.ports.iter().take(index);
+        if earlier.clone().any(|other| other.number == port.number) {
+            notes.push(manifest.error(&at("number"), &format!("the port `{}` is listed twice", port.number)));
+        }
+        if earlier.clone().any(|other| other.name == port.name) {
+            notes.push(manifest.error(&at("name"), &format!("the port `{}` is listed twice", port.name)));
+        }
+    }
+    for (index, endpoint) in entry.endpoints.iter().enumerate() {
+        let at = format!("endpoints[{index}]");
+        if entry.resolution == Resolution::Static && endpoint.address.parse::<IpAddr>().is_err() {
+            let message = format!("`{}` is no IP address", endpoint.address);
+            notes.push(manifest.error(&spec(&format!("{at}.address")), &message).help("names need `resolution: DNS`"));
+        }
+        for name in endpoint.ports.keys() {
+            let names = || entry.ports.iter().map(|port| port.name.as_str());
+            if !names().any(|known| known == name) {
+                let path = spec(&format!("{at}.ports")).field(name);
+                let mut found = manifest.error(&path, &format!("unknown port `{name}`"));
+                found.help = did_you_mean(name, names());
+                notes.push(found);
+            }
+        }
+    }
+}
+
+/// Istio takes the protocol from `protocol`, else from the name: `http2`, `grpc-web` and the like (istio.md 2.2).
+fn speaks_http2(port: &ServiceEntryPort) -> bool {
+    if port.protocol.is_empty() { is_http2(&port.name) } else { is_http2(&port.protocol) }
+}
+
+fn is_http2(protocol: &str) -> bool {
+    let protocol = protocol.to_ascii_lowercase();
+    matches!(protocol.split('-').next(), Some("http2" | "grpc" | "h2c" | "kubernetes.io/h2c"))
+        || protocol == "kubernetes.io/h2c"
+}

@@ -1,0 +1,100 @@
+//! One listener: its document, compiled.
+
+use super::gateway::MESH;
+use super::{Model, Notes, Origins, Routed, missing, spec};
+use crate::diagnostic::Diagnostic;
+use crate::source::Place;
+use crate::yaml::Path;
+use switchyard_filter::document::{ControlHeaders, Document, Proxy};
+use switchyard_filter::{Policy, compile};
+
+/// What one listener decides.
+#[derive(Debug)]
+pub struct Listener<'a> {
+    /// `mesh`, or `gateway-<port>`.
+    pub name: String,
+    /// The configuration of its filter.
+    pub document: Document,
+    /// The same, compiled.
+    pub policy: Policy,
+    /// What to look at, though nothing is wrong.
+    pub warnings: Vec<Diagnostic>,
+    model: &'a Model<'a>,
+    origins: Origins,
+}
+
+impl<'a> Listener<'a> {
+    pub(super) fn new(model: &'a Model<'a>, proxy: &Proxy) -> Result<Self, Vec<Diagnostic>> {
+        let port = proxy.port.unwrap_or(80);
+        let is_mesh = proxy.gateways.iter().any(|gateway| gateway == MESH);
+        let edge = model.edges.get(&port).filter(|_| !is_mesh);
+        let domain = &model.options.domain;
+        let serves = |routed: &&Routed| {
+            proxy.gateways.iter().any(|gateway| routed.gateways.contains(gateway))
+                && edge.is_none_or(|edge| !edge.hosts(routed, domain).is_empty())
+        };
+        let routed: Vec<_> = model.routed.iter().filter(serves).collect();
+        let (mut document, mut origins) = model.document(proxy, &routed);
+        if let Some(edge) = edge {
+            for (index, (written, routed)) in document.virtual_services.iter_mut().zip(&routed).enumerate() {
+                written.hosts = edge.hosts(routed, domain);
+                origins.made(&format!("virtualServices[{index}].hosts"), routed.manifest, spec("hosts"));
+            }
+        }
+        let manifests = &model.manifests.all;
+        let compile = |document: &Document| {
+            compile(document)
+                .map_err(|errors| errors.iter().map(|error| origins.diagnostic(manifests, error)).collect::<Vec<_>>())
+        };
+        let mut policy = compile(&document)?;
+        if document.control_headers == ControlHeaders::Stripped && !everything_is_stripped(&policy) {
+            // The connection manager strips without looking at hosts, so it must leave these tags to the filter.
+            document.control_headers = ControlHeaders::Remove;
+            policy = compile(&document)?;
+        }
+        let owners: Vec<_> = routed.iter().filter_map(|routed| manifests.get(routed.manifest)).collect();
+        let mut notes = Notes { all: vec![], allow_missing: model.options.allow_missing };
+        missing::ports(&policy, &owners, &model.services, &mut notes);
+        if notes.all.iter().any(Diagnostic::is_error) {
+            return Err(notes.all);
+        }
+        let name = if is_mesh { "mesh".to_owned() } else { format!("gateway-{port}") };
+        Ok(Self { name, document, policy, warnings: notes.all, model, origins })
+    }
+
+    /// The port that it stands for: that of a gateway's server, or the mesh's.
+    pub fn port(&self) -> u16 {
+        self.document.proxy.port.unwrap_or(80)
+    }
+
+    /// Whether it serves the mesh.
+    pub fn is_mesh(&self) -> bool {
+        self.document.proxy.gateways.iter().any(|gateway| gateway == MESH)
+    }
+
+    /// Where a field of the document is written, and its path there (below `spec`).
+    pub fn place(&self, field: &str) -> Option<(Place, String)> {
+        let (manifest, path) = self.origins.find(&Path::parse(field))?;
+        let found = self.model.manifests.all.get(manifest)?.error(&path, "");
+        Some((found.place?, found.field))
+    }
+
+    /// The headers of tags that nobody outside may set and that can be removed from every request: those whose hosts
+    /// are all that is served here.
+    pub fn stripped_tags(&self) -> impl Iterator<Item = &str> {
+        self.policy
+            .tags()
+            .iter()
+            .filter(|tag| !tag.trust_client && is_everywhere(&self.policy, tag))
+            .map(|tag| &*tag.header)
+    }
+}
+
+fn everything_is_stripped(policy: &Policy) -> bool {
+    policy.tags().iter().all(|tag| tag.trust_client || is_everywhere(policy, tag))
+}
+
+/// Whether a tag is set on every host that is served.
+fn is_everywhere(policy: &Policy, tag: &switchyard_filter::tag::Tag) -> bool {
+    policy.hosts().iter().all(|(host, _)| tag.hosts.find(host.as_bytes()).is_some())
+}

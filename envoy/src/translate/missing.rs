@@ -1,0 +1,104 @@
+//! Destinations that are not there.
+
+use super::virtual_service::Routed;
+use super::{Known, Notes, spec};
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::manifest::{Manifest, Manifests};
+use std::collections::BTreeMap;
+use switchyard_filter::Policy;
+use switchyard_filter::compile::resolve;
+
+/// Notes every destination whose host or subset is not known.
+pub fn check(
+    manifests: &Manifests,
+    routed: &[Routed],
+    services: &BTreeMap<String, Known>,
+    domain: &str,
+    notes: &mut Notes,
+) {
+    for routed in routed {
+        let Some(manifest) = manifests.all.get(routed.manifest) else { continue };
+        for (rule, http) in routed.written.http.iter().enumerate() {
+            for (index, route) in http.route.iter().enumerate() {
+                let at = format!("http[{rule}].route[{index}].destination");
+                let destination = &route.destination;
+                let host = resolve(&destination.host, &manifest.namespace, domain);
+                let found = match services.get(&host) {
+                    // The compiler says what is no name at all.
+                    None if destination.host.is_empty() || destination.host.contains('*') => None,
+                    None => Some(unknown_host(manifest, &at, &destination.host, &host, services)),
+                    Some(known) => unknown_subset(manifest, &at, &destination.subset, known),
+                };
+                if let Some(found) = found {
+                    notes.missing(found);
+                }
+            }
+        }
+    }
+}
+
+fn unknown_host(
+    manifest: &Manifest,
+    at: &str,
+    written: &str,
+    host: &str,
+    services: &BTreeMap<String, Known>,
+) -> Diagnostic {
+    let message = if written == host {
+        format!("no ServiceEntry or Service has the host `{host}`")
+    } else {
+        format!("no ServiceEntry or Service has the host `{host}`, which `{written}` means here")
+    };
+    let found = manifest.error(&spec(&format!("{at}.host")), &message);
+    let Some(near) = nearest(host, services.keys().map(String::as_str)) else { return found };
+    // What was written short is suggested short.
+    let suffix = host.strip_prefix(&written.to_ascii_lowercase()).unwrap_or_default();
+    let short = near.strip_suffix(suffix).filter(|short| !short.is_empty()).unwrap_or(near);
+    found.help(format!("did you mean `{short}`?"))
+}
+
+fn unknown_subset(manifest: &Manifest, at: &str, subset: &str, known: &Known) -> Option<Diagnostic> {
+    let names = || known.subsets.iter().map(|subset| subset.name.as_str());
+    if subset.is_empty() || names().any(|name| name == subset) {
+        return None;
+    }
+    let message = format!("no DestinationRule gives `{}` a subset `{subset}`", known.host);
+    let found = manifest.error(&spec(&format!("{at}.subset")), &message);
+    let help = match nearest(subset, names()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.subsets.is_empty() => "it has no subsets".into(),
+        None => format!("it has {}", list(names())),
+    };
+    Some(found.help(help))
+}
+
+/// Destinations of a listener whose host is known and has no such port.
+pub fn ports(policy: &Policy, manifests: &[&Manifest], services: &BTreeMap<String, Known>, notes: &mut Notes) {
+    for rule in policy.rules() {
+        for destination in &rule.destinations {
+            let Some(known) = services.get(&*destination.host) else { continue };
+            let Some(manifest) = manifests.get(rule.virtual_service_index) else { continue };
+            if known.ports.iter().any(|port| port.number == destination.port) {
+                continue;
+            }
+            let at = format!("http[{}].route[{}].destination", rule.index, destination.index);
+            let numbers: Vec<_> = known.ports.iter().map(|port| port.number.to_string()).collect();
+            let has = format!("it has {}", list(numbers.iter().map(String::as_str)));
+            let port = spec(&format!("{at}.port.number"));
+            notes.missing(if manifest.node.at(&port).is_some() {
+                let message = format!("`{}` has no port `{}`", destination.host, destination.port);
+                manifest.error(&port, &message).help(has)
+            } else {
+                let message = format!(
+                    "`{}` has several ports and not the listener's `{}`: name one",
+                    destination.host, destination.port
+                );
+                manifest.error(&spec(&at), &message).help(format!("write `port: {{number: …}}`; {has}"))
+            });
+        }
+    }
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

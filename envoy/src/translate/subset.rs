@@ -1,0 +1,139 @@
+//! Subsets: which DestinationRule counts for a host (istio.md 2.0), and what of its subsets.
+
+use super::known::{Known, Origin};
+use super::{Notes, numbered, spec};
+use crate::diagnostic::did_you_mean;
+use crate::manifest::{DestinationRule, Kind, Manifests};
+use std::collections::BTreeMap;
+use switchyard_filter::compile::resolve;
+
+/// A part of a destination's endpoints.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownSubset {
+    /// Its name.
+    pub name: String,
+    /// Labels that an endpoint must have.
+    pub labels: BTreeMap<String, String>,
+    /// Where it is written.
+    pub origin: Origin,
+}
+
+/// Istio's root namespace: its rules count for everybody who has no other.
+const ROOT_NAMESPACE: &str = "istio-system";
+
+struct Rule {
+    manifest: usize,
+    namespace: String,
+    created: String,
+    host: String,
+    written: DestinationRule,
+}
+
+/// Reads every DestinationRule and gives destinations their subsets.
+pub fn assign(manifests: &Manifests, domain: &str, services: &mut BTreeMap<String, Known>, notes: &mut Notes) {
+    let mut rules = vec![];
+    for (index, manifest) in numbered(manifests, Kind::DestinationRule) {
+        let Some(written) = notes.spec::<DestinationRule>(manifest) else { continue };
+        check(index, manifests, &written, notes);
+        rules.push(Rule {
+            manifest: index,
+            namespace: manifest.namespace.clone(),
+            created: manifest.creation_timestamp.clone(),
+            host: resolve(&written.host, &manifest.namespace, domain),
+            written,
+        });
+    }
+    // Of several, the oldest counts first.
+    rules.sort_by(|a, b| (&a.created, a.manifest).cmp(&(&b.created, b.manifest)));
+    let mut used = vec![false; manifests.all.len()];
+    for known in services.values_mut() {
+        for rule in effective(&rules, known, &manifests.namespace) {
+            if let Some(used) = used.get_mut(rule.manifest) {
+                *used = true;
+            }
+            for (index, subset) in rule.written.subsets.iter().enumerate() {
+                // A name that an older rule has is dropped, as in Istio.
+                if known.subsets.iter().any(|other| other.name == subset.name) {
+                    continue;
+                }
+                known.subsets.push(KnownSubset {
+                    name: subset.name.clone(),
+                    labels: subset.labels.clone(),
+                    origin: Origin { manifest: rule.manifest, field: format!("subsets[{index}]") },
+                });
+            }
+        }
+        empty(manifests, known, notes);
+    }
+    for rule in rules.iter().filter(|rule| !used.get(rule.manifest).copied().unwrap_or(false)) {
+        unused(rule, manifests, services, notes);
+    }
+}
+
+/// The rules that count for a destination: of the first namespace that has any (the proxy's, the destination's, the
+/// root's) those of the most specific host.
+fn effective<'a>(rules: &'a [Rule], known: &Known, proxy_namespace: &str) -> Vec<&'a Rule> {
+    for namespace in [proxy_namespace, &known.namespace, ROOT_NAMESPACE] {
+        let matching: Vec<_> =
+            rules.iter().filter(|rule| rule.namespace == namespace && covers(&rule.host, &known.host)).collect();
+        // An exact host is longer than any wildcard that covers it.
+        if let Some(best) = matching.iter().map(|rule| specificity(&rule.host)).max() {
+            return matching.into_iter().filter(|rule| specificity(&rule.host) == best).collect();
+        }
+    }
+    vec![]
+}
+
+fn specificity(host: &str) -> (bool, usize) {
+    (!host.starts_with('*'), host.len())
+}
+
+fn covers(pattern: &str, host: &str) -> bool {
+    pattern == host
+        || pattern.strip_prefix('*').is_some_and(|suffix| host.len() > suffix.len() && host.ends_with(suffix))
+}
+
+fn check(index: usize, manifests: &Manifests, written: &DestinationRule, notes: &mut Notes) {
+    let Some(manifest) = manifests.all.get(index) else { return };
+    for (at, subset) in written.subsets.iter().enumerate() {
+        if written.subsets.iter().take(at).any(|other| other.name == subset.name) {
+            let path = spec(&format!("subsets[{at}].name"));
+            notes.push(manifest.error(&path, &format!("the subset `{}` is listed twice", subset.name)));
+        }
+    }
+}
+
+/// Warns of subsets that no endpoint belongs to.
+fn empty(manifests: &Manifests, known: &Known, notes: &mut Notes) {
+    for subset in &known.subsets {
+        if known.endpoints_of(Some(subset)).next().is_some() {
+            continue;
+        }
+        let Some(manifest) = manifests.all.get(subset.origin.manifest) else { continue };
+        let message =
+            format!("no endpoint of `{}` belongs to the subset `{}`: requests to it get 503", known.host, subset.name);
+        let is_service = manifests.all.get(known.origin.manifest).is_some_and(|m| m.kind == Kind::Service);
+        let mut found = manifest.warning(&spec(&format!("{}.name", subset.origin.field)), &message);
+        if is_service {
+            found = found
+                .help("pods are not known here: write a ServiceEntry of this host, with endpoints and their labels");
+        }
+        notes.push(found);
+    }
+}
+
+fn unused(rule: &Rule, manifests: &Manifests, services: &BTreeMap<String, Known>, notes: &mut Notes) {
+    let Some(manifest) = manifests.all.get(rule.manifest) else { return };
+    let host = &rule.host;
+    if let Some(known) = services.values().find(|known| covers(host, &known.host)) {
+        let message = format!("this DestinationRule has no effect: others count for `{}`", known.host);
+        notes.push(manifest.warning(&spec("host"), &message).help(format!(
+            "rules of the proxy's namespace `{}` come first, then those of the host's, `{}`",
+            manifests.namespace, known.namespace
+        )));
+        return;
+    }
+    let mut found = manifest.warning(&spec("host"), &format!("no ServiceEntry or Service has the host `{host}`"));
+    found.help = did_you_mean(host, services.keys().map(String::as_str));
+    notes.push(found);
+}

@@ -1,0 +1,101 @@
+//! VirtualServices: read by the filter's own types.
+
+use super::gateway::MESH;
+use super::{Notes, Origins, numbered, spec};
+use crate::manifest::{Kind, Manifest, Manifests};
+use crate::yaml::Path;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use switchyard_filter::document::{Document, VirtualService};
+
+/// A VirtualService with where it comes from.
+#[derive(Debug)]
+pub struct Routed {
+    /// Its manifest.
+    pub manifest: usize,
+    /// As it is written, with its name; rules are sticky where a policy says so.
+    pub written: VirtualService,
+    /// `mesh` and gateways as `namespace/name`.
+    pub gateways: BTreeSet<String>,
+    /// The policy and the entry of its `sticky` that made a rule sticky, by rule.
+    pub sticky: BTreeMap<usize, (usize, usize)>,
+}
+
+/// Fields of the filter's configuration that are none of a VirtualService's.
+const OURS: &[&str] = &["name", "namespace", "creationTimestamp"];
+
+/// Reads every VirtualService.
+pub fn read(manifests: &Manifests, notes: &mut Notes) -> Vec<Routed> {
+    let mut all = vec![];
+    for (index, manifest) in numbered(manifests, Kind::VirtualService) {
+        let Some(written) = one(manifest, notes) else { continue };
+        let gateways = if written.gateways.is_empty() {
+            BTreeSet::from([MESH.to_owned()])
+        } else {
+            written.gateways.iter().map(|gateway| full_gateway(gateway, &manifest.namespace)).collect()
+        };
+        all.push(Routed { manifest: index, written, gateways, sticky: BTreeMap::new() });
+    }
+    all
+}
+
+/// `namespace/name`, or `mesh`.
+pub fn full_gateway(gateway: &str, namespace: &str) -> String {
+    if gateway == MESH || gateway.contains('/') { gateway.to_owned() } else { format!("{namespace}/{gateway}") }
+}
+
+fn one(manifest: &Manifest, notes: &mut Notes) -> Option<VirtualService> {
+    let before = notes.all.len();
+    let mut value = manifest.spec();
+    if let Value::Object(fields) = &mut value {
+        for field in OURS {
+            if fields.remove(*field).is_some() {
+                let message = format!("unknown field `{field}`");
+                notes.push(manifest.error(&spec(field), &message).help("write it under `metadata`"));
+            }
+        }
+        if let Some(Value::Array(rules)) = fields.get_mut("http") {
+            for (index, rule) in rules.iter_mut().enumerate() {
+                if rule.as_object_mut().and_then(|rule| rule.remove("stickyBy")).is_some() {
+                    let message = "unknown field `stickyBy`: a VirtualService has none";
+                    let path = spec(&format!("http[{index}].stickyBy"));
+                    let help = "write it under `sticky` of a SwitchyardPolicy";
+                    notes.push(manifest.error(&path, message).help(help));
+                }
+            }
+        }
+        fields.insert("name".into(), Value::String(manifest.name.clone()));
+    }
+    if manifest.node.get("spec").is_none() {
+        notes.push(manifest.error(&Path::root(), "`spec` is missing").field("spec"));
+        return None;
+    }
+    match switchyard_filter::read::read::<VirtualService>(&value) {
+        Ok(mut read) if notes.all.len() == before => {
+            read.namespace.clone_from(&manifest.namespace);
+            read.creation_timestamp.clone_from(&manifest.creation_timestamp);
+            Some(read)
+        }
+        Ok(_) => None,
+        Err(errors) => {
+            notes.all.extend(errors.iter().map(|error| manifest.error(&spec(&error.path), &error.message)));
+            None
+        }
+    }
+}
+
+impl Routed {
+    /// Adds it to a document.
+    pub fn write(&self, document: &mut Document, origins: &mut Origins) {
+        let at = format!("virtualServices[{}]", document.virtual_services.len());
+        let metadata = Path::root().field("metadata");
+        origins.copied(&at, self.manifest, spec(""));
+        for field in OURS {
+            origins.made(&format!("{at}.{field}"), self.manifest, metadata.clone().field(field));
+        }
+        for (rule, (policy, entry)) in &self.sticky {
+            origins.copied(&format!("{at}.http[{rule}].stickyBy"), *policy, spec(&format!("sticky[{entry}].by")));
+        }
+        document.virtual_services.push(self.written.clone());
+    }
+}
