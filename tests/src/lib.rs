@@ -1,4 +1,6 @@
 //! Tests.
 
 #[cfg(not(target_family = "wasm"))]
+pub mod demo;
+#[cfg(not(target_family = "wasm"))]
 pub mod harness;
