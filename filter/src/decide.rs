@@ -7,6 +7,7 @@ use crate::draw::{Digest, Draws};
 use crate::headers;
 use crate::matcher::header;
 use crate::policy::{Policy, Route, VirtualHost};
+use crate::recorded::REQUEST;
 use crate::request::{Known, Request, split_path};
 use crate::split::{Split, Subject};
 use crate::tag::{Tag, TagState};
@@ -198,7 +199,11 @@ impl<'a> Deciding<'a, '_> {
         match self.request.first(headers::REQUEST_ID.as_bytes()) {
             Known::Present(id) if !id.is_empty() => Ok((seed.digest_request_id(id), false)),
             Known::Unknown => Err(unknown),
-            _ => self.draws.fresh.map(|fresh| (seed.digest(&fresh.to_le_bytes()), false)).ok_or(unknown),
+            _ => {
+                let recorded = || self.draws.recorded.get(seed, REQUEST).flatten();
+                let fresh = self.draws.fresh.map(|fresh| seed.digest_fresh(fresh)).or_else(recorded);
+                fresh.map(|digest| (digest, false)).ok_or(unknown)
+            }
         }
     }
 }

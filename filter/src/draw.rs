@@ -41,6 +41,11 @@ impl Seed {
         self.digest(&uuid)
     }
 
+    /// The digest of a number drawn for one request alone.
+    pub fn digest_fresh(self, fresh: u128) -> Digest {
+        self.digest(&fresh.to_le_bytes())
+    }
+
     /// What a choice's numbers are drawn under.
     pub fn choice(self, name: &str) -> Choice {
         Choice(xxh3_64_with_seed(name.as_bytes(), self.0))

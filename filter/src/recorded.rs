@@ -1,9 +1,9 @@
 //! What a recording holds of a request's draws: one line of text that the filter writes as filter state
 //! (`wasm.switchyard_draws`) and replay reads back.
 //!
-//! `seed=<16 hex>;fresh=<32 hex>;<subject>=<16 hex or ->;…` — the seed's fingerprint, the request's own number, and for
-//! each sticky subject of the policy its digest, `-` where the request did not have it. `%`, `;` and `=` in a subject's
-//! name are percent-encoded. Never a value.
+//! `seed=<16 hex>;request=<16 hex>;<subject>=<16 hex or ->;…` — the seed's fingerprint, the digest of the request's own
+//! number, and for each sticky subject of the policy its digest, `-` where the request did not have it. `%`, `;` and `=`
+//! in a subject's name are percent-encoded. Never a value: the number itself may be a cookie that is issued.
 
 use crate::decision::Decision;
 use crate::draw::{Digest, Draws};
@@ -11,14 +11,15 @@ use crate::policy::Policy;
 use crate::request::Request;
 use core::fmt::Write as _;
 
+/// How recordings name the request's own number.
+pub const REQUEST: &str = "request";
+
 /// What a recording holds of a request's draws.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recording {
     /// The fingerprint of the seed of the policy that was in force.
     pub seed: u64,
-    /// The request's own number.
-    pub fresh: Option<u128>,
-    /// Digests by subject; `None` where the request did not have it.
+    /// Digests by subject, [`REQUEST`] among them; `None` where the request did not have it.
     pub digests: Vec<(String, Option<Digest>)>,
 }
 
@@ -31,15 +32,13 @@ impl Recording {
             let digest = digest.or_else(|| crate::decide::digest_of(policy, request, &decision.tags, subject));
             (subject.key().to_owned(), digest)
         });
-        Self { seed: policy.seed.fingerprint(), fresh: draws.fresh, digests: digests.collect() }
+        let own = draws.fresh.map(|fresh| (REQUEST.to_owned(), Some(policy.seed.digest_fresh(fresh))));
+        Self { seed: policy.seed.fingerprint(), digests: own.into_iter().chain(digests).collect() }
     }
 
     /// The line.
     pub fn write(&self) -> String {
         let mut line = format!("seed={:016x}", self.seed);
-        if let Some(fresh) = self.fresh {
-            let _ = write!(line, ";fresh={fresh:032x}");
-        }
         for (subject, digest) in &self.digests {
             let subject = subject.replace('%', "%25").replace(';', "%3B").replace('=', "%3D");
             let _ = match digest {
@@ -61,7 +60,6 @@ impl Recording {
                     recording.seed = u64::from_str_radix(value, 16).ok()?;
                     has_seed = true;
                 }
-                "fresh" => recording.fresh = Some(u128::from_str_radix(value, 16).ok()?),
                 subject => {
                     let subject = subject.replace("%3D", "=").replace("%3B", ";").replace("%25", "%");
                     let digest = match value {
@@ -84,13 +82,16 @@ mod tests {
     fn a_line_reads_back() {
         let recording = Recording {
             seed: 7,
-            fresh: Some(9),
-            digests: vec![("cookie/uid".into(), Some(Digest(1))), ("query/a=b;%".into(), None)],
+            digests: vec![
+                (REQUEST.into(), Some(Digest(9))),
+                ("cookie/uid".into(), Some(Digest(1))),
+                ("query/a=b;%".into(), None),
+            ],
         };
         let line = recording.write();
         assert_eq!(
             line,
-            "seed=0000000000000007;fresh=00000000000000000000000000000009;cookie/uid=0000000000000001;query/a%3Db%3B%25=-"
+            "seed=0000000000000007;request=0000000000000009;cookie/uid=0000000000000001;query/a%3Db%3B%25=-"
         );
         assert_eq!(Recording::parse(&line), Some(recording));
         for line in ["", "-", "seed=x", "a=0000000000000001", "seed=1;b"] {

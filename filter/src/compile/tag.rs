@@ -55,7 +55,7 @@ fn one(index: usize, written: &document::Tag, default_hosts: &[String], scope: &
             });
         }
     });
-    let split = split(written, &header, scope, at);
+    let split = split(index, written, &header, scope, at);
     let trust_client = written.trust_client;
     (at.count() == before).then(|| Tag { header: header.into(), hosts, trust_client, rules: rules.into(), split })
 }
@@ -90,12 +90,18 @@ fn hosts(written: &document::Tag, default_hosts: &[String], scope: &Scope<'_>, a
     hosts
 }
 
-fn split(written: &document::Tag, header: &str, scope: &Scope<'_>, at: &mut At) -> Option<TagSplit> {
+fn split(index: usize, written: &document::Tag, header: &str, scope: &Scope<'_>, at: &mut At) -> Option<TagSplit> {
     let subject = at.field("stickyBy", |at| {
         if written.sticky_by.is_some() && written.split.is_empty() {
             at.error("`stickyBy` without a `split` has no effect");
         }
-        Subject::compile(written.sticky_by.as_ref(), |name| tag_of(&scope.tag_headers, name), at)
+        let subject = Subject::compile(written.sticky_by.as_ref(), |name| tag_of(&scope.tag_headers, name), at)?;
+        if let Subject::Header { name, tag: Some(tag), .. } = &subject
+            && tag.index >= index
+        {
+            at.error(format!("`{name}` is a tag that has no value yet: tags are evaluated in order"));
+        }
+        Some(subject)
     });
     if written.split.is_empty() {
         return None;

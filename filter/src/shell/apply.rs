@@ -38,9 +38,7 @@ pub fn tell(policy: &Policy, request: &Request<'_>, draws: &Draws<'_>, decision:
         tell(name, &value);
     }
     if access_log == AccessLog::Draws {
-        // An issued cookie is that very number: then its digest stands for it, since no value is recorded.
-        let fresh = draws.fresh.filter(|_| decision.cookies.is_empty());
-        let recording = Recording::new(policy, request, &Draws { fresh, ..*draws }, decision);
+        let recording = Recording::new(policy, request, draws, decision);
         tell("switchyard_draws", &recording.write());
     }
 }

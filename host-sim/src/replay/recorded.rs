@@ -119,7 +119,7 @@ impl Exchange {
     /// What is known of its draws.
     pub fn draws<'a>(&'a self, borrowed: &'a Borrowed<'a>) -> Draws<'a> {
         Draws {
-            fresh: self.draws.fresh,
+            fresh: None,
             recorded: Recorded { seed: self.draws.seed, digests: &borrowed.digests },
             forced: &[],
         }
