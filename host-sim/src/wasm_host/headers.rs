@@ -1,7 +1,5 @@
 //! Header maps as Envoy keeps them, and their form on the wire between host and guest.
 
-use std::io::Write;
-
 /// One header: name and value. Values are bytes; Envoy's codecs let any byte above 0x7F through.
 pub type Header = (Vec<u8>, Vec<u8>);
 
@@ -75,17 +73,15 @@ impl HeaderMap {
 
 /// See [`HeaderMap::to_wire`]; also for lists that no header map holds.
 pub fn to_wire(headers: &[Header]) -> Vec<u8> {
-    let mut wire = Vec::new();
-    let mut number = |n: usize| wire.extend_from_slice(&u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes());
-    number(headers.len());
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
+    let mut wire = number(headers.len()).to_vec();
     for (name, value) in headers {
-        number(name.len());
-        number(value.len());
+        wire.extend(number(name.len()));
+        wire.extend(number(value.len()));
     }
-    for (name, value) in headers {
-        for text in [name, value] {
-            wire.write_all(text).and_then(|()| wire.write_all(&[0])).expect("a Vec takes any number of bytes");
-        }
+    for text in headers.iter().flat_map(|(name, value)| [name, value]) {
+        wire.extend_from_slice(text);
+        wire.push(0);
     }
     wire
 }

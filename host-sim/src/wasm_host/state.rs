@@ -43,6 +43,7 @@ pub(super) enum Deferred {
 }
 
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "what may be read, and what was done: they vary independently")]
 pub(super) struct StreamState {
     pub root: u32,
     pub request: HeaderMap,
