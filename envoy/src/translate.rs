@@ -19,6 +19,7 @@ pub use subset::KnownSubset;
 
 use crate::diagnostic::{Diagnostic, Severity, sort};
 use crate::manifest::{Kind, Manifest, Manifests};
+use crate::source::Place;
 use crate::yaml::Path;
 use gateway::EdgePort;
 use origin::Origins;
@@ -27,14 +28,25 @@ use std::collections::BTreeMap;
 use switchyard_filter::document::{AccessLog, Document, Proxy};
 use virtual_service::Routed;
 
+/// What stands around the filter: what that does, the filter need not do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Around {
+    /// Any Envoy: the filter removes control headers and makes faults by itself.
+    Nothing,
+    /// Any Envoy with the parts of `generate --parts`: they strip control headers and have a fault filter.
+    Parts,
+    /// The Envoy that we generate: it has the same, and no routes of its own.
+    #[default]
+    Bootstrap,
+}
+
 /// How to translate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Missing hosts, subsets, ports and gateways are warnings.
     pub allow_missing: bool,
-    /// The documents are for the Envoy that we generate: it strips control headers, has a fault filter and no routes of
-    /// its own. Otherwise the filter does all of that by itself.
-    pub generated: bool,
+    /// What stands around the filter.
+    pub around: Around,
     /// What the filter tells the access log.
     pub access_log: AccessLog,
     /// The port of the mesh listener, as `match.port` and default ports mean it. Default: that of all known services
@@ -48,7 +60,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             allow_missing: false,
-            generated: true,
+            around: Around::Bootstrap,
             access_log: AccessLog::Decision,
             mesh_port: None,
             domain: "cluster.local".into(),
@@ -127,6 +139,11 @@ impl<'a> Model<'a> {
             labels: BTreeMap::new(),
         });
         mesh.then(|| self.mesh()).into_iter().chain(edges).collect()
+    }
+
+    /// Where a gateway's port is written, when one has it.
+    pub fn gateway_port(&self, port: u16) -> Option<Place> {
+        self.edges.get(&port)?.place.clone()
     }
 
     /// The listener of the mesh.

@@ -20,6 +20,14 @@ pub const MAX_DEPTH: usize = 100;
 /// How many values the aliases and merge keys of one document may repeat.
 pub const MAX_ALIASED: usize = 100_000;
 
+/// Whether a text can be written without quotes and is the same string to every reader of YAML.
+pub fn is_plain(text: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-');
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
+        && text.chars().all(is_word)
+        && scalar::resolve(text).is_ok_and(|value| value.is_string())
+}
+
 /// A value with its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {

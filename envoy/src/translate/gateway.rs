@@ -4,6 +4,7 @@ use super::virtual_service::Routed;
 use super::{Notes, numbered, spec};
 use crate::diagnostic::did_you_mean;
 use crate::manifest::{Gateway, Kind, Manifests};
+use crate::source::Place;
 use std::collections::{BTreeMap, BTreeSet};
 use switchyard_filter::compile::resolve;
 
@@ -15,6 +16,8 @@ pub const MESH: &str = "mesh";
 pub struct EdgePort {
     /// Hosts by gateway (`namespace/name`).
     pub gateways: BTreeMap<String, Vec<ServedHost>>,
+    /// Where the port is written first.
+    pub place: Option<Place>,
 }
 
 /// A host of a server.
@@ -47,7 +50,9 @@ pub fn ports(manifests: &Manifests, routed: &[Routed], notes: &mut Notes) -> BTr
                 notes.push(manifest.error(&at("hosts"), "`hosts` is empty: name a host, or `*`"));
             }
             let hosts = server.hosts.iter().map(|host| ServedHost::new(host, &manifest.namespace));
-            all.entry(server.port.number).or_default().gateways.entry(id.clone()).or_default().extend(hosts);
+            let port = all.entry(server.port.number).or_default();
+            port.place.get_or_insert_with(|| manifest.place(&at("port.number")));
+            port.gateways.entry(id.clone()).or_default().extend(hosts);
         }
     }
     for routed in routed {

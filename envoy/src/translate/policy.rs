@@ -1,7 +1,7 @@
 //! SwitchyardPolicies, merged in order of namespace, then name.
 
 use super::virtual_service::Routed;
-use super::{Notes, Options, Origins, numbered, spec};
+use super::{Around, Notes, Options, Origins, numbered, spec};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::manifest::{Kind, Manifest, Manifests, Sticky, SwitchyardPolicy};
 use crate::yaml::Path;
@@ -18,7 +18,7 @@ pub struct Policies {
     mode: Option<Setting<Mode>>,
     on_unmatched: Option<Setting<OnUnmatched>>,
     faults: Option<Setting<FaultCarrier>>,
-    generated: bool,
+    around: Around,
 }
 
 /// A setting and the manifest that makes it.
@@ -31,7 +31,7 @@ struct Setting<T> {
 impl Policies {
     /// Reads and merges every policy, and makes rules sticky.
     pub fn merge(manifests: &Manifests, options: &Options, routed: &mut [Routed], notes: &mut Notes) -> Self {
-        let mut merged = Self { generated: options.generated, ..Self::default() };
+        let mut merged = Self { around: options.around, ..Self::default() };
         let mut order: Vec<_> = numbered(manifests, Kind::SwitchyardPolicy).collect();
         order.sort_by_key(|(_, manifest)| (&manifest.namespace, &manifest.name));
         for (index, manifest) in order {
@@ -59,7 +59,8 @@ impl Policies {
                 }
             }
         }
-        if let Some(mode) = merged.mode.as_ref().filter(|mode| mode.value == Mode::Observe && options.generated)
+        if let Some(mode) =
+            merged.mode.as_ref().filter(|mode| mode.value == Mode::Observe && options.around == Around::Bootstrap)
             && let Some(manifest) = manifests.all.get(mode.manifest)
         {
             let message = "under `mode: observe` the filter routes nothing, and the generated Envoy has no routes of its own: every request gets 404";
@@ -87,8 +88,10 @@ impl Policies {
             origins.copied(&format!("tags[{}]", document.tags.len()), *manifest, spec(&format!("tags[{at}]")));
             document.tags.push(tag.clone());
         }
-        if self.generated {
+        if self.around == Around::Bootstrap {
             document.on_unmatched = OnUnmatched::NotFound;
+        }
+        if self.around != Around::Nothing {
             document.control_headers = ControlHeaders::Stripped;
             document.faults = FaultCarrier::Envoy;
         }

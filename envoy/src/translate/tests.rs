@@ -197,14 +197,14 @@ fn manifests_become_one_document_for_the_mesh() {
     );
     assert_eq!(place("virtualServices[0].name"), "b.yaml:3:18 metadata.name");
     assert_eq!(place("tags[0].split[1].value"), "c.yaml:8:52 tags[0].split[1].value");
-    assert_eq!(place("services[0].subsets[1].name"), "a.yaml:16:59 subsets[1].name");
+    assert_eq!(place("services[0].subsets[1].name"), "a.yaml:17:55 subsets[1].name");
     assert_eq!(place("seed"), "c.yaml:5:9 seed");
 }
 
 #[test]
 fn a_plain_document_leaves_everything_to_the_filter() {
     let manifests = manifests(&[SERVICES, ROUTES, POLICY]);
-    let options = Options { generated: false, ..Options::default() };
+    let options = Options { around: Around::Nothing, ..Options::default() };
     let model = Model::new(&manifests, &options).expect("right");
     let listener = model.listener(&model.mesh()).expect("right");
     assert_eq!(listener.document.control_headers, ControlHeaders::Remove);

@@ -1,0 +1,122 @@
+//! The Envoy around the filter: a complete bootstrap, or its parts for one that exists.
+//!
+//! 10,000 rules are two routes here: what the filter decides reaches Envoy's router in headers, and both are the same
+//! for every policy. Values are JSON in Envoy's own field names, written as YAML; equal input gives equal text.
+
+mod access_log;
+mod cluster;
+mod http;
+mod yaml;
+
+pub use yaml::to_yaml;
+
+use crate::diagnostic::Diagnostic;
+use crate::translate::{Listener, Model};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Which Envoy to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the mesh is served; gateways have their own ports at this address.
+    pub listen: SocketAddr,
+    /// Where the admin interface is.
+    pub admin: SocketAddr,
+    /// The filter. A relative path is meant from the current folder, and written as an absolute one.
+    pub wasm: PathBuf,
+    /// The recording to write, as for `wasm`.
+    pub record: Option<PathBuf>,
+    /// Record every header, secrets too, and not only those that the policy reads.
+    pub record_all_headers: bool,
+    /// How many proxies in front of gateways are trusted to say who the client is.
+    pub trusted_hops: u32,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generated {
+    /// The bootstrap.
+    pub bootstrap: Value,
+    /// What to know before it is used.
+    pub warnings: Vec<String>,
+}
+
+/// A bootstrap that runs with `envoy -c` from any folder.
+///
+/// # Errors
+/// A gateway that has the mesh's port, or what [`Model::listener`] says.
+pub fn generate(model: &Model<'_>, settings: &Settings) -> Result<Generated, Vec<Diagnostic>> {
+    let listeners = compile(model)?;
+    if listeners.iter().any(Listener::is_mesh)
+        && let Some(place) = model.gateway_port(settings.listen.port())
+    {
+        let message = format!("port {} is that of the mesh", settings.listen.port());
+        return Err(vec![Diagnostic::error(place, message).help("give the mesh another one: `--listen ADDRESS:PORT`")]);
+    }
+    let warnings = listeners.iter().flat_map(|listener| access_log::warnings(listener, settings)).collect();
+    let bootstrap = json!({
+        "admin": {"address": address(settings.admin)},
+        "static_resources": {
+            "listeners": listeners.iter().map(|listener| self::listener(listener, settings)).collect::<Value>(),
+            "clusters": cluster::clusters(model),
+        },
+    });
+    Ok(Generated { bootstrap, warnings })
+}
+
+/// The parts of a bootstrap, by file name: for each listener the HTTP filters, the early header mutation and the routes
+/// to put first; and the clusters. Translate with [`Around::Parts`](crate::translate::Around::Parts) for them.
+///
+/// # Errors
+/// What [`Model::listener`] says.
+pub fn parts(model: &Model<'_>, settings: &Settings) -> Result<Vec<(String, Value)>, Vec<Diagnostic>> {
+    let mut parts = vec![("clusters.yaml".to_owned(), json!({"clusters": cluster::clusters(model)}))];
+    for listener in compile(model)? {
+        let name = |part: &str| format!("{}-{part}.yaml", listener.name);
+        // The router stays the last of the filters that are there already.
+        let filters = json!([http::wasm(&listener, settings), http::fault()]);
+        parts.push((name("http-filters"), json!({"http_filters": filters})));
+        let early = http::early_header_mutation(&listener);
+        parts.push((name("early-header-mutation"), json!({"early_header_mutation_extensions": early})));
+        parts.push((name("routes"), json!({"routes": [http::decided_route()]})));
+    }
+    Ok(parts)
+}
+
+fn compile<'a>(model: &'a Model<'a>) -> Result<Vec<Listener<'a>>, Vec<Diagnostic>> {
+    model.listeners().iter().map(|proxy| model.listener(proxy)).collect()
+}
+
+fn listener(listener: &Listener<'_>, settings: &Settings) -> Value {
+    let port = if listener.is_mesh() { settings.listen.port() } else { listener.port() };
+    let manager = http::connection_manager(listener, settings);
+    json!({
+        "name": listener.name,
+        "address": address(SocketAddr::new(settings.listen.ip(), port)),
+        "filter_chains": [{"filters": [{
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": manager,
+        }]}],
+    })
+}
+
+fn address(at: SocketAddr) -> Value {
+    json!({"socket_address": {"address": at.ip().to_string(), "port_value": at.port()}})
+}
+
+/// A message of Envoy's in an `Any`.
+fn typed(message: &str, mut fields: Value) -> Value {
+    if let Value::Object(fields) = &mut fields {
+        fields.insert("@type".into(), format!("type.googleapis.com/{message}").into());
+    }
+    fields
+}
+
+/// A path that means the same from any folder.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
+#[cfg(test)]
+mod tests;

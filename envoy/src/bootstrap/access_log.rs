@@ -1,0 +1,132 @@
+//! What Envoy writes of each request: its standard line with the decision, or a recording that replays.
+
+use super::{Settings, absolute, typed};
+use crate::translate::Listener;
+use serde_json::{Map, Value, json};
+use switchyard_filter::Policy;
+
+/// Never in a recording, unless every header is asked for.
+const SECRET: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+
+/// Envoy's default line (envoy.md 7), then rule, tags and cluster.
+const LINE: &str = concat!(
+    r#"[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% "#,
+    r#"%BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "#,
+    r#""%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" "#,
+    "%FILTER_STATE(wasm.switchyard_rule:PLAIN)% %FILTER_STATE(wasm.switchyard_tags:PLAIN)% ",
+    "%FILTER_STATE(wasm.switchyard_cluster:PLAIN)%\n",
+);
+
+/// The access log of a listener.
+pub fn access_log(listener: &Listener<'_>, settings: &Settings) -> Value {
+    let Some(record) = &settings.record else {
+        let format = json!({"text_format_source": {"inline_string": LINE}});
+        return json!({
+            "name": "envoy.access_loggers.stdout",
+            "typed_config": typed("envoy.extensions.access_loggers.stream.v3.StdoutAccessLog", json!({"log_format": format})),
+        });
+    };
+    let format = json!({"json_format": recorded(listener, settings)});
+    let file = json!({"path": absolute(record), "log_format": format});
+    json!({
+        "name": "envoy.access_loggers.file",
+        "typed_config": typed("envoy.extensions.access_loggers.file.v3.FileAccessLog", file),
+    })
+}
+
+/// The keys of a recorded line. Two lines a request: `type` is `DownstreamStart`, with the headers before the filter, and
+/// `DownstreamEnd`, with what became of it; they are joined on `id`.
+fn recorded(listener: &Listener<'_>, settings: &Settings) -> Value {
+    let policy = &listener.policy;
+    let header = |name: &str| format!("%REQ({name})%");
+    let path = if drops_query(policy) { "REQ_WITHOUT_QUERY" } else { "REQ" };
+    let mut keys = json!({
+        "t": "%START_TIME(%s.%6f)%",
+        "type": "%ACCESS_LOG_TYPE%",
+        "id": "%STREAM_ID%",
+        "listener": listener.name,
+        "m": "%REQ(:METHOD)%",
+        "s": "%REQ(:SCHEME)%",
+        "a": "%REQ(:AUTHORITY)%",
+        "p": format!("%{path}(:PATH)%"),
+        "op": format!("%{path}(X-ENVOY-ORIGINAL-PATH)%"),
+        "rid": "%REQ(X-REQUEST-ID)%",
+        "ra": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+        "c": "%RESPONSE_CODE%",
+        "f": "%RESPONSE_FLAGS%",
+        "d": "%RESPONSE_CODE_DETAILS%",
+        "uc": "%UPSTREAM_CLUSTER_RAW%",
+        "rule": "%FILTER_STATE(wasm.switchyard_rule:PLAIN)%",
+        "tags": "%FILTER_STATE(wasm.switchyard_tags:PLAIN)%",
+        "cluster": "%FILTER_STATE(wasm.switchyard_cluster:PLAIN)%",
+        "draws": "%FILTER_STATE(wasm.switchyard_draws:PLAIN)%",
+    });
+    if let Value::Object(keys) = &mut keys {
+        if settings.record_all_headers {
+            keys.insert("h".into(), "%TYPED_CEL(request.headers)%".into());
+        } else {
+            let listed: Map<String, Value> =
+                listed_headers(policy).into_iter().map(|name| (name.to_owned(), header(name).into())).collect();
+            keys.insert("h".into(), listed.into());
+            // A header that is no key of `h` is unknown; of one that is, `null` says that there was none.
+            keys.insert("hp".into(), "listed".into());
+        }
+    }
+    keys
+}
+
+/// Headers that decide, and whose values may be kept.
+fn listed_headers(policy: &Policy) -> Vec<&str> {
+    let mut names = policy.matched_headers();
+    // A gRPC call has a deadline of its own, and a rule's timeout shortens it.
+    names.extend(["content-type", "grpc-timeout"]);
+    names.into_iter().filter(|name| !name.starts_with(':') && !is_private(policy, name)).collect()
+}
+
+/// Whether a header's value is never recorded: secrets, and sticky subjects, of which the digest is.
+fn is_private(policy: &Policy, name: &str) -> bool {
+    let subject = format!("header/{name}");
+    SECRET.contains(&name) || policy.sticky_subjects().iter().any(|sticky| sticky.key() == subject)
+}
+
+/// Whether the recorded path goes without its query: a subject is in it, and no condition reads it.
+fn drops_query(policy: &Policy) -> bool {
+    query_subject(policy).is_some() && policy.matched_query_parameters().is_empty()
+}
+
+/// A query parameter that is a sticky subject.
+fn query_subject(policy: &Policy) -> Option<&str> {
+    policy.sticky_subjects().into_iter().find_map(|subject| subject.key().strip_prefix("query/"))
+}
+
+/// What to know before a recording is made.
+pub fn warnings(listener: &Listener<'_>, settings: &Settings) -> Vec<String> {
+    if settings.record.is_none() {
+        return vec![];
+    }
+    let policy = &listener.policy;
+    if settings.record_all_headers {
+        return vec![format!(
+            "the recording of `{}` holds every header, cookies and credentials too: keep it as you keep those",
+            listener.name
+        )];
+    }
+    let mut all = vec![];
+    for name in policy.matched_headers() {
+        if is_private(policy, name) {
+            all.push(format!(
+                "the recording of `{}` does not hold the values of `{name}`, so requests whose rules ask for it cannot be \
+                 replayed (`--record-headers all` holds them)",
+                listener.name
+            ));
+        }
+    }
+    if let Some(name) = query_subject(policy).filter(|_| !drops_query(policy)) {
+        all.push(format!(
+            "the recording of `{}` holds queries, because conditions ask for them, and so the values of the sticky \
+             parameter `{name}`",
+            listener.name
+        ));
+    }
+    all
+}

@@ -1,0 +1,199 @@
+//! The HTTP connection manager: what it strips, its filters, its two routes.
+
+use super::{Settings, absolute, access_log, typed};
+use crate::translate::Listener;
+use serde_json::{Value, json};
+use switchyard_filter::headers::{CLUSTER, REQUEST_ID};
+
+/// Names of [`FAULT_PREFIX`](switchyard_filter::headers::FAULT_PREFIX) that Envoy's fault filter knows (envoy.md 2).
+const FAULT_HEADERS: [&str; 7] = [
+    "x-envoy-fault-abort-grpc-request",
+    "x-envoy-fault-abort-request",
+    "x-envoy-fault-abort-request-percentage",
+    "x-envoy-fault-delay-request",
+    "x-envoy-fault-delay-request-percentage",
+    "x-envoy-fault-throughput-response",
+    "x-envoy-fault-throughput-response-percentage",
+];
+
+/// Carries what a destination's consistentHash names.
+const HASH: &str = "x-switchyard-hash";
+
+/// The connection manager of a listener.
+pub fn connection_manager(listener: &Listener<'_>, settings: &Settings) -> Value {
+    let mut manager = json!({
+        "stat_prefix": listener.name,
+        "codec_type": "AUTO",
+        // As istiod has it (istio.md 1.3), and as the commands without an Envoy do.
+        "normalize_path": true,
+        // The peer's address is the client's: from `x-forwarded-for` anybody could choose a `sourceIp`.
+        "use_remote_address": true,
+        // Nobody is internal, whose `x-envoy-` headers would be believed; private peers are by default.
+        "internal_address_config": {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
+        "early_header_mutation_extensions": early_header_mutation(listener),
+        "http_filters": [wasm(listener, settings), fault(), router()],
+        "route_config": {
+            "name": listener.name,
+            "virtual_hosts": [{
+                "name": "all",
+                "domains": ["*"],
+                "include_request_attempt_count": true,
+                "routes": [decided_route(), unmatched_route()],
+            }],
+        },
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+        "access_log": [access_log::access_log(listener, settings)],
+    });
+    if let Value::Object(fields) = &mut manager {
+        if listener.is_mesh() {
+            // Callers hand a request's id on, and draws of their requests follow it.
+            fields.insert("preserve_external_request_id".into(), true.into());
+            fields.insert("skip_xff_append".into(), true.into());
+        } else if settings.trusted_hops > 0 {
+            fields.insert("xff_num_trusted_hops".into(), settings.trusted_hops.into());
+        }
+        if settings.record.is_some() {
+            // A line with the headers as they came, before the filter changes them (envoy.md 7).
+            fields.insert("access_log_options".into(), json!({"flush_access_log_on_new_request": true}));
+        }
+    }
+    typed("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", manager)
+}
+
+/// Removes, before anything else and also when the filter is bypassed, what nobody outside may set: control headers and
+/// tags, in every spelling that is equal after `_` → `-`; on a gateway also the request's id, of which one would draw.
+pub fn early_header_mutation(listener: &Listener<'_>) -> Value {
+    let matching = |regex: String| json!({"remove_on_match": {"key_matcher": {"safe_regex": {"regex": regex}}}});
+    let mut mutations = vec![matching("x[-_]switchyard[-_].*".into()), matching("x[-_]envoy[-_]fault[-_].*".into())];
+    for header in listener.stripped_tags() {
+        mutations.push(if header.contains(['-', '_']) {
+            matching(any_spelling(header))
+        } else {
+            json!({"remove": header})
+        });
+    }
+    if !listener.is_mesh() {
+        mutations.push(json!({"remove": REQUEST_ID}));
+    }
+    json!([{
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": typed(
+            "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+            json!({"mutations": mutations}),
+        ),
+    }])
+}
+
+/// A regex for a header's name, `-` and `_` alike.
+fn any_spelling(header: &str) -> String {
+    let mut regex = String::new();
+    for c in header.chars() {
+        match c {
+            '-' | '_' => regex.push_str("[-_]"),
+            c if c.is_ascii_alphanumeric() => regex.push(c),
+            c => regex.extend(['\\', c]),
+        }
+    }
+    regex
+}
+
+/// Our filter.
+pub fn wasm(listener: &Listener<'_>, settings: &Settings) -> Value {
+    let configuration = json!({
+        "@type": "type.googleapis.com/google.protobuf.StringValue",
+        "value": configuration(listener),
+    });
+    let config = json!({
+        "name": listener.name,
+        "root_id": "switchyard",
+        // A trap costs the requests of that moment, not the listener (envoy.md 5.3).
+        "failure_policy": "FAIL_RELOAD",
+        "vm_config": {
+            "vm_id": "switchyard",
+            "runtime": "envoy.wasm.runtime.v8",
+            "code": {"local": {"filename": absolute(&settings.wasm)}},
+        },
+        "configuration": configuration,
+    });
+    json!({
+        "name": "switchyard",
+        "typed_config": typed("envoy.extensions.filters.http.wasm.v3.Wasm", json!({"config": config})),
+    })
+}
+
+/// The document as JSON for people, in ASCII so that every YAML reader keeps it.
+fn configuration(listener: &Listener<'_>) -> String {
+    let pretty = serde_json::to_string_pretty(&listener.document).unwrap_or_default();
+    let mut text = String::with_capacity(pretty.len() + 1);
+    for c in pretty.chars() {
+        if c.is_ascii() && c != '\u{7f}' {
+            text.push(c);
+        } else {
+            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text.push('\n');
+    text
+}
+
+/// Envoy's fault filter, which takes every fault from headers.
+pub fn fault() -> Value {
+    let percentage = json!({"numerator": 100, "denominator": "HUNDRED"});
+    let fault = json!({
+        "delay": {"header_delay": {}, "percentage": percentage},
+        "abort": {"header_abort": {}, "percentage": percentage},
+    });
+    json!({
+        "name": "envoy.filters.http.fault",
+        "typed_config": typed("envoy.extensions.filters.http.fault.v3.HTTPFault", fault),
+    })
+}
+
+fn router() -> Value {
+    json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": typed("envoy.extensions.filters.http.router.v3.Router", json!({})),
+    })
+}
+
+/// The route of every request that the filter decided. Timeouts and retries come in headers, per rule.
+pub fn decided_route() -> Value {
+    let removed: Vec<_> = std::iter::once(CLUSTER).chain(FAULT_HEADERS).collect();
+    let previous_hosts = typed("envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate", json!({}));
+    json!({
+        "name": "decided",
+        // Not `/`: a rewrite may leave a path without a slash.
+        "match": {"prefix": "", "headers": [{"name": CLUSTER, "present_match": true}]},
+        "route": {
+            "cluster_header": CLUSTER,
+            // As Istio: none, unless the rule has one (istio.md 1.11).
+            "timeout": "0s",
+            "hash_policy": [{"header": {"header_name": HASH}}],
+            // As Istio: another host for each try (istio.md 1.12). Without conditions there are no retries.
+            "retry_policy": {
+                "retry_host_predicate": [{
+                    "name": "envoy.retry_host_predicates.previous_hosts",
+                    "typed_config": previous_hosts,
+                }],
+                "host_selection_retry_max_attempts": 5,
+            },
+        },
+        "request_headers_to_remove": removed,
+    })
+}
+
+/// What happens to the rest. The filter answers it before, so this is what happens without the filter.
+fn unmatched_route() -> Value {
+    json!({"name": "unmatched", "match": {"prefix": ""}, "direct_response": {"status": 404}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_matched_in_every_spelling() {
+        assert_eq!(any_spelling("user-type"), "user[-_]type");
+        assert_eq!(any_spelling("x_a.b"), "x[-_]a\\.b");
+    }
+}

@@ -1,0 +1,128 @@
+//! JSON values as YAML for people: names first, short things before long ones, texts of many lines as blocks.
+
+use crate::yaml::is_plain;
+use serde_json::{Map, Value};
+
+/// The value as a YAML document.
+pub fn to_yaml(value: &Value) -> String {
+    let mut out = String::new();
+    write(value, 0, &mut out);
+    out
+}
+
+/// Writes a value that begins on a line of its own.
+fn write(value: &Value, indent: usize, out: &mut String) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => write_fields(fields, indent, out),
+        Value::Array(items) if !items.is_empty() => {
+            for item in items {
+                pad(indent, out);
+                out.push_str("- ");
+                // The first line of an item stands behind its dash.
+                let start = out.len();
+                write(item, indent + 1, out);
+                let lead = out.get(start..).map_or(0, |text| text.len() - text.trim_start_matches(' ').len());
+                out.replace_range(start..start + lead, "");
+            }
+        }
+        other => {
+            pad(indent, out);
+            write_inline(other, indent, out);
+            out.push('\n');
+        }
+    }
+}
+
+fn write_fields(fields: &Map<String, Value>, indent: usize, out: &mut String) {
+    let mut sorted: Vec<_> = fields.iter().collect();
+    sorted.sort_by_key(|(key, value)| (rank(key, value), *key));
+    for (key, value) in sorted {
+        pad(indent, out);
+        write_text(key, indent, out);
+        out.push(':');
+        if is_short(value) {
+            out.push(' ');
+            write_inline(value, indent, out);
+            out.push('\n');
+        } else {
+            out.push('\n');
+            write(value, indent + 1, out);
+        }
+    }
+}
+
+fn rank(key: &str, value: &Value) -> u8 {
+    match key {
+        "name" => 0,
+        "@type" => 1,
+        _ if is_short(value) && !value.as_str().is_some_and(|text| text.contains('\n')) => 2,
+        _ => 3,
+    }
+}
+
+fn is_short(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => true,
+    }
+}
+
+fn write_inline(value: &Value, indent: usize, out: &mut String) {
+    match value {
+        Value::String(text) => write_text(text, indent, out),
+        // Empty lists and objects too: JSON is YAML.
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+fn write_text(text: &str, indent: usize, out: &mut String) {
+    let is_block = text.ends_with('\n')
+        && !text.starts_with([' ', '\n'])
+        && text.trim_end().contains('\n')
+        && !text.ends_with("\n\n")
+        && text.chars().all(|c| c == '\n' || (' '..='~').contains(&c));
+    if is_block {
+        out.push('|');
+        for line in text.lines() {
+            out.push('\n');
+            pad(indent + 1, out);
+            out.push_str(line);
+        }
+    } else if is_plain(text) {
+        out.push_str(text);
+    } else {
+        // A JSON string is a YAML one.
+        out.push_str(&Value::String(text.into()).to_string());
+    }
+}
+
+fn pad(indent: usize, out: &mut String) {
+    for _ in 0..indent {
+        out.push_str("  ");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use serde_json::json;
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let value = json!({
+            "b": [1, [2, []], {}, {"y": "yes", "name": "n", "@type": "t/u.V"}, "a: b", "x # y", "-", "", "é\u{7f}\t"],
+            "text": "{\n  \"a\": [\n    1\n  ]\n}\n",
+            "line": "one\n",
+            "a": {"deep": {"deeper": [{"a": 1, "b": [true, null, 1.5]}]}},
+            "outbound|80|v1|a.b": "outbound|80|v1|a.b",
+            "0s": "0s", "10": "1e3", "plain": "envoy.filters.http.router", "date": "2024-01-01",
+        });
+        let text = to_yaml(&value);
+        let (documents, problems) = crate::yaml::load(&text);
+        assert_eq!(problems, [], "{text}");
+        assert_eq!(documents[0].to_json(), value, "{text}");
+        insta::assert_snapshot!(text, @"");
+    }
+}
