@@ -1,0 +1,61 @@
+//! `switchyard check`: everything that is wrong, or worth a look, at its file, line and column.
+
+use super::failure::Failure;
+use super::manifests::{ManifestArgs, count, plural, tell_unread};
+use super::{Format, print, print_json, tell};
+use serde_json::json;
+use switchyard_envoy::diagnostic::{Diagnostic, Severity, json};
+
+const EXAMPLES: &str = "Examples:
+  switchyard check manifests/
+  kubectl get vs,dr,se,gw -A -o yaml | switchyard check - rollout.yaml --namespace workshop
+  switchyard check manifests/ --format json | jq '.diagnostics[].message'";
+
+/// Check manifests: every error and warning, each with file, line, column and field
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+
+    /// Diagnostics to stderr for people, or an object with `errors`, `warnings` and `diagnostics` to stdout
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Args {
+    /// Runs it.
+    pub fn run(self) -> Result<(), Failure> {
+        let manifests = match (self.manifests.read(), self.format) {
+            (Err(Failure::Invalid(found)), Format::Json) => return self.finish(&found, String::new()),
+            (read, _) => read?,
+        };
+        tell_unread(&manifests);
+        let options = self.manifests.options();
+        match self.manifests.judge(&manifests, &options) {
+            Ok(model) => {
+                let listeners = plural(model.listeners().len(), "listener");
+                let files = plural(manifests.all.len(), "manifest");
+                self.finish(model.warnings(), format!("{files} for {listeners}"))
+            }
+            Err(found) => self.finish(&found, String::new()),
+        }
+    }
+
+    fn finish(&self, found: &[Diagnostic], what: String) -> Result<(), Failure> {
+        let (errors, warnings) = (count(found, Severity::Error), count(found, Severity::Warning));
+        match self.format {
+            Format::Json => print_json(&json!({"errors": errors, "warnings": warnings, "diagnostics": json(found)}))?,
+            Format::Human => {
+                tell(found);
+                if errors == 0 {
+                    let and = if warnings == 0 { String::new() } else { format!(", {}", plural(warnings, "warning")) };
+                    print(&format!("ok: {what}{and}\n"))?;
+                } else {
+                    super::note(&format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")));
+                }
+            }
+        }
+        if errors == 0 { Ok(()) } else { Err(Failure::InvalidTold) }
+    }
+}

@@ -1,0 +1,136 @@
+//! `switchyard generate`: Envoy's configuration, from the manifests.
+
+use super::failure::Failure;
+use super::manifests::ManifestArgs;
+use super::{note, print};
+use clap::ValueEnum;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use switchyard_envoy::bootstrap::{Settings, generate, parts, to_yaml};
+use switchyard_envoy::translate::{Around, Options};
+use switchyard_filter::document::AccessLog;
+
+const EXAMPLES: &str = "Examples:
+  switchyard generate manifests/ --target envoy --out out && envoy -c out/envoy.yaml
+  switchyard generate manifests/ --target envoy --out out --record /var/log/recording.json
+  switchyard generate manifests/ --target envoy --out out --parts    # snippets for a bootstrap that exists already
+
+The mesh (VirtualServices without `gateways`, or with `mesh`) is served on --listen, gateways on their servers' ports at
+the same address.";
+
+/// Generate the configuration of an Envoy with the filter in it
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+
+    /// What to generate for
+    #[arg(long, value_enum)]
+    target: Target,
+
+    /// The folder to write `envoy.yaml` to; it is made where it is missing
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+
+    /// Where the mesh is served
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:10000")]
+    listen: SocketAddr,
+
+    /// Where Envoy's admin interface is
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9901")]
+    admin: SocketAddr,
+
+    /// The filter [default: the released build]
+    #[arg(long, value_name = "FILE")]
+    wasm: Option<PathBuf>,
+
+    /// Make Envoy write a recording that `switchyard replay` reads
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+
+    /// Which headers are recorded
+    #[arg(long, value_enum, default_value_t, requires = "record")]
+    record_headers: RecordHeaders,
+
+    /// How many proxies in front of gateways are trusted to say who the client is
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    trusted_hops: u32,
+
+    /// Write the filters, the header mutation, the routes and the clusters as snippets instead
+    #[arg(long)]
+    parts: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Target {
+    /// A bootstrap for Envoy
+    Envoy,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum RecordHeaders {
+    /// Those that the policy reads; of a sticky subject its digest, credentials and whole cookies never
+    #[default]
+    Policy,
+    /// All of them, secrets too
+    All,
+}
+
+impl Args {
+    /// Runs it.
+    pub fn run(self) -> Result<(), Failure> {
+        let Target::Envoy = self.target;
+        let manifests = self.manifests.read()?;
+        let access_log = if self.record.is_some() { AccessLog::Draws } else { AccessLog::Decision };
+        let around = if self.parts { Around::Parts } else { Around::Bootstrap };
+        let options = Options { access_log, around, ..self.manifests.options() };
+        let model = self.manifests.model(&manifests, &options)?;
+        let settings = Settings {
+            listen: self.listen,
+            admin: self.admin,
+            wasm: self.wasm.clone().map_or_else(released_wasm, Ok)?,
+            record: self.record.clone(),
+            record_all_headers: self.record_headers == RecordHeaders::All,
+            trusted_hops: self.trusted_hops,
+        };
+        if !settings.wasm.is_file() {
+            return Err(Failure::File(format!("cannot open `{}`: no such file", settings.wasm.display())));
+        }
+        let files = if self.parts {
+            let parts = parts(&model, &settings).map_err(Failure::Invalid)?;
+            parts.into_iter().map(|(name, value)| (name, to_yaml(&value))).collect()
+        } else {
+            let generated = generate(&model, &settings).map_err(Failure::Invalid)?;
+            for warning in &generated.warnings {
+                note(&format!("warning: {warning}"));
+            }
+            vec![("envoy.yaml".to_owned(), to_yaml(&generated.bootstrap))]
+        };
+        let failed = |path: &Path, error| Failure::File(format!("cannot write `{}`: {error}", path.display()));
+        fs::create_dir_all(&self.out).map_err(|error| failed(&self.out, error))?;
+        for (name, text) in files {
+            let path = self.out.join(name);
+            fs::write(&path, text).map_err(|error| failed(&path, error))?;
+            print(&format!("{}\n", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// The filter beside this command's build: `target/wasm32-wasip1/wasm/switchyard_filter.wasm`, or in the command's folder.
+fn released_wasm() -> Result<PathBuf, Failure> {
+    const NAME: &str = "switchyard_filter.wasm";
+    let command = std::env::current_exe().ok();
+    let beside = command.iter().flat_map(|command| {
+        let folder = command.parent().map(|folder| folder.join(NAME));
+        // The command is in `target/debug` or `target/release`.
+        let target = command.ancestors().skip(2).take(2);
+        folder.into_iter().chain(target.map(|target| target.join("wasm32-wasip1/wasm").join(NAME)))
+    });
+    let here = PathBuf::from("target/wasm32-wasip1/wasm").join(NAME);
+    beside.chain([here]).find(|path| path.is_file()).ok_or_else(|| {
+        Failure::File("cannot find the filter: build it with `make wasm`, or name it with `--wasm FILE`".to_owned())
+    })
+}

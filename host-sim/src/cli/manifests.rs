@@ -1,0 +1,95 @@
+//! The manifests that all verbs take.
+
+use super::failure::Failure;
+use super::{note, tell};
+use std::collections::BTreeSet;
+use std::io;
+use switchyard_envoy::diagnostic::{Diagnostic, Severity};
+use switchyard_envoy::manifest::{self, Manifests, ReadError};
+use switchyard_envoy::translate::{Model, Options};
+
+/// MANIFEST... and how they are read.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ManifestArgs {
+    /// YAML files, folders of them, or `-` for stdin
+    #[arg(value_name = "MANIFEST", required = true)]
+    pub manifests: Vec<String>,
+
+    /// The proxy's namespace [default: that of the manifests where they agree, else `default`]
+    #[arg(long, value_name = "NS")]
+    pub namespace: Option<String>,
+
+    /// Tell of missing hosts, subsets and gateways as warnings
+    #[arg(long)]
+    pub allow_missing: bool,
+
+    /// Leave out manifests of this kind that would otherwise be refused since nothing here does their work
+    #[arg(long, value_name = "KIND")]
+    pub ignore_kind: Vec<String>,
+}
+
+impl ManifestArgs {
+    /// Reads them.
+    pub fn read(&self) -> Result<Manifests, Failure> {
+        if self.manifests.iter().filter(|name| *name == "-").count() > 1 {
+            return Err(Failure::Usage("`-` can be given once".to_owned()));
+        }
+        let read = manifest::read(&self.manifests, self.namespace.as_deref(), &mut io::stdin().lock());
+        read.map_err(|error| match error {
+            ReadError::Open(_) => Failure::File(error.to_string()),
+            ReadError::Invalid(found) => Failure::Invalid(found),
+        })
+    }
+
+    /// How they are translated.
+    pub fn options(&self) -> Options {
+        Options { allow_missing: self.allow_missing, ..Options::default() }
+    }
+
+    /// Resolves and compiles them; tells warnings, and what was not read.
+    pub fn model<'m>(&self, manifests: &'m Manifests, options: &Options) -> Result<Model<'m>, Failure> {
+        let model = self.judge(manifests, options).map_err(Failure::Invalid)?;
+        tell_unread(manifests);
+        tell(model.warnings());
+        Ok(model)
+    }
+
+    /// Resolves and compiles them.
+    ///
+    /// # Errors
+    /// Everything that is wrong, warnings too.
+    pub fn judge<'m>(&self, manifests: &'m Manifests, options: &Options) -> Result<Model<'m>, Vec<Diagnostic>> {
+        let ignored: BTreeSet<String> = self.ignore_kind.iter().cloned().collect();
+        let mut refused = manifests.refused(&ignored);
+        match Model::new(manifests, options) {
+            Ok(model) if refused.is_empty() => Ok(model),
+            Ok(model) => {
+                refused.extend_from_slice(model.warnings());
+                switchyard_envoy::diagnostic::sort(&mut refused);
+                Err(refused)
+            }
+            Err(mut found) => {
+                found.append(&mut refused);
+                switchyard_envoy::diagnostic::sort(&mut found);
+                Err(found)
+            }
+        }
+    }
+}
+
+/// Notes kinds that are not read.
+pub fn tell_unread(manifests: &Manifests) {
+    for ((version, kind), count) in manifests.unread_kinds() {
+        note(&format!("note: {count} of kind `{kind}` ({version}) not read"));
+    }
+}
+
+/// `1 error`, `2 warnings`: how many there are of a severity.
+pub fn count(diagnostics: &[Diagnostic], severity: Severity) -> usize {
+    diagnostics.iter().filter(|found| found.severity == severity).count()
+}
+
+/// `1 rule`, `2 rules`.
+pub fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
