@@ -63,6 +63,7 @@ mod tests {
             tag_changed: none,
             newcomers_tagged: Share::new(75, 250, 0.3),
             forged: none,
+            forged_to_v2: none,
             pinned: Count { hits: 10, of: 10 },
             moved: Share::new(280, 1000, 0.28),
             moved_back: none,

@@ -75,6 +75,10 @@ impl Site {
         for listener in [&mut ours, &mut usual] {
             listener["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
         }
+        // Envoy wants to have a name where it takes configuration in parts, even from a file.
+        if bootstrap["node"].is_null() {
+            bootstrap["node"] = json!({"id": "demo", "cluster": "demo"});
+        }
         bootstrap["dynamic_resources"] =
             json!({"lds_config": {"resource_api_version": "V3", "path_config_source": {"path": self.listeners()}}});
         Ok(Generated { bootstrap, listeners: json!({"version_info": policy, "resources": [ours, usual]}) })

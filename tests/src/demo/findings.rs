@@ -54,6 +54,8 @@ pub struct Findings {
     pub newcomers_tagged: Share,
     /// Forging requests of which the upstream received the forged tag.
     pub forged: Count,
+    /// Forging requests that v2 answered.
+    pub forged_to_v2: Count,
     /// Requests that name a version in their path and got it, with the path rewritten.
     pub pinned: Count,
     /// Returning users that the change moved from v1 to v2; of whom the policy asks for 40 % of the canary's 70 %.
@@ -99,6 +101,7 @@ impl Findings {
                 versions == Some((from, to))
             })
         };
+        let both = |all: &&[Seen]| all.iter().any(|seen| seen.version != all[0].version);
         let moved = went(Version::V1, Version::V2);
         let lost = |answer: &&Answer| answer.seen.is_err();
         let elsewhere: Vec<&Answer> = [&visits[..], &pinned, &forged, &after].concat();
@@ -107,16 +110,13 @@ impl Findings {
             tagged: tagged(&now),
             canary: to_v2(&now, 0.1),
             canary_after: to_v2(&later, 0.5),
-            saw_both: Count::of(before.returning(), |all| all.iter().any(|seen| seen.version != all[0].version)),
-            newcomers_saw_both: Count::of(before.newcomers(), |all| {
-                all.iter().any(|seen| seen.version != all[0].version)
-            }),
+            saw_both: Count::of(before.returning(), both),
+            newcomers_saw_both: Count::of(before.newcomers(), both),
             tag_changed: Count::of(whole.all(), |all| all.iter().any(|seen| seen.tags != all[0].tags)),
             newcomers_tagged: tagged(&first_of_newcomers),
-            forged: Count::of(forged.iter(), |answer| answer.seen.as_ref().is_ok_and(|seen| got_forged(side, seen))),
-            pinned: Count::of(pinned.iter(), |answer| {
-                answer.seen.as_ref().is_ok_and(|seen| as_pinned(answer.target, seen))
-            }),
+            forged: Count::seen(&forged, |_, seen| got_forged(side, seen)),
+            forged_to_v2: Count::seen(&forged, |_, seen| seen.version == Version::V2),
+            pinned: Count::seen(&pinned, as_pinned),
             moved: Share::new(moved.hits, moved.of, 0.7 * 0.4),
             moved_back: went(Version::V2, Version::V1),
             ever_back: Count::of(whole.all(), |all| {
@@ -137,6 +137,11 @@ impl Count {
             hits: count.hits + usize::from(is(&one)),
             of: count.of + 1,
         })
+    }
+
+    /// How many answers are so, by target and what the upstream received; a lost request is not.
+    fn seen(answers: &[&Answer], is: impl Fn(&str, &Seen) -> bool) -> Self {
+        Self::of(answers.iter(), |answer| answer.seen.as_ref().is_ok_and(|seen| is(answer.target, seen)))
     }
 }
 

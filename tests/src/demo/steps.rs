@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::config::Site;
 use super::findings::{Answers, Findings};
 use super::load::{Listeners, Side};
+use super::text::ratio;
 use super::users::{User, users};
 use super::{Options, checks, leftovers, manifests, readme, surprise, table};
 use crate::harness::{Echo, Envoy, Launch};
@@ -43,7 +44,7 @@ pub async fn run(options: &Options) -> Result<(), String> {
     let usual = Findings::of(Side::Usual, &all, &answers);
     let rows = table::rows(&ours, &usual);
     println!("\n{}", table::markdown(&rows));
-    println!("{}", notes(&ours));
+    println!("{}", notes(&ours, &usual));
 
     let surprising = surprise::find(&answers.forged).ok_or("no forging request went to v2; take another `--seed`")?;
     println!("A forged `user-type: internal`, and v2 answered. Did it work?\n");
@@ -109,13 +110,15 @@ async fn start(bootstrap: &Path) -> Result<Envoy, String> {
 }
 
 /// What the table does not tell.
-fn notes(ours: &Findings) -> String {
-    let newcomers = ours.newcomers_tagged.text("newcomers");
+fn notes(ours: &Findings, usual: &Findings) -> String {
     format!(
         "Shares are of users where a user keeps its choice, of requests where each request draws anew.
-Newcomers get their cookie with the first answer. It is random: tagged `internal` {newcomers}.
-The script adds its tag to a forged one: the upstream reads the client's first, and the route matches neither.
-A share is no permission: who picks its own cookie picks its share, on either side.\n"
+Newcomers get their cookie with the first answer. It is random: tagged `internal` {}.
+The script adds its tag to a forged one, so the upstream reads the client's first and no route matches `internal` any
+more: v2 answered {:.1} % of those requests, the canary's share. A script that replaces would not have that.
+A share is no permission: who picks its own cookie picks its share.\n",
+        ours.newcomers_tagged.text("newcomers"),
+        100.0 * ratio(usual.forged_to_v2.hits, usual.forged_to_v2.of),
     )
 }
 
