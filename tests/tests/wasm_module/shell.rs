@@ -132,7 +132,7 @@ fn what_the_access_log_is_told_replays_to_the_same_decision() {
         let recording = Recording::parse(&text(&state, "wasm.switchyard_draws")).expect("a recording");
         let digests: Vec<_> = recording.digests.iter().map(|(key, digest)| (key.as_str(), *digest)).collect();
         let recorded = Recorded { seed: recording.seed, digests: &digests };
-        let draws = Draws { fresh: recording.fresh, recorded, ..Draws::default() };
+        let draws = Draws { recorded, ..Draws::default() };
         let lines: Vec<_> = sent.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
         let request = Request::new(&lines, None);
         let again = decide(&policy, &request, &draws);
