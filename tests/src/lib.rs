@@ -1,6 +1,8 @@
 //! Tests.
 
+pub mod case;
 #[cfg(not(target_family = "wasm"))]
 pub mod demo;
 #[cfg(not(target_family = "wasm"))]
 pub mod harness;
+pub mod hosts;

@@ -1,0 +1,147 @@
+//! Files to cases.
+
+use super::lowered::{Host, Lowered, LoweredRequest};
+use super::normalize::normalize;
+use super::spec::{Case, CaseSpec, ErrorSpec, RequestSpec, Text};
+use super::translate::translate;
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use switchyard_envoy::yaml;
+use switchyard_filter::report::latin1;
+
+/// A case with the file that it came from.
+#[derive(Clone, Debug)]
+pub struct CaseFile {
+    /// What hosts run.
+    pub lowered: Lowered,
+    /// The manifests, as they are written.
+    pub manifests: String,
+    /// As it is written.
+    pub spec: CaseSpec,
+    /// What is wrong before any host runs it: the manifests are refused, or not as they should be.
+    pub wrong: Vec<String>,
+}
+
+/// Where the cases are.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
+}
+
+/// Every case below the folder, sorted by name. Errors: a file that is no case, a folder without any.
+///
+/// While one works on a case, `SWITCHYARD_CASES_ONLY=part-of-a-name` leaves the others out.
+pub fn load_all(folder: &Path) -> Result<Vec<CaseFile>, String> {
+    let mut files = Vec::new();
+    collect(folder, &mut files)?;
+    files.sort();
+    let only = std::env::var("SWITCHYARD_CASES_ONLY").unwrap_or_default();
+    let mut cases = Vec::new();
+    for file in files {
+        let name = file.strip_prefix(folder).unwrap_or(&file).with_extension("").to_string_lossy().into_owned();
+        if name.contains(&only) {
+            let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            cases.push(load(&name, &text).map_err(|error| format!("{}: {error}", file.display()))?);
+        }
+    }
+    if cases.is_empty() {
+        return Err(format!("no case below {} (SWITCHYARD_CASES_ONLY is `{only}`)", folder.display()));
+    }
+    Ok(cases)
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let before = files.len();
+    for entry in entries {
+        let path = entry.map_err(|error| error.to_string())?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+            files.push(path);
+        } else {
+            return Err(format!("{} is no case", path.display()));
+        }
+    }
+    if files.len() == before { Err(format!("{} has no case", folder.display())) } else { Ok(()) }
+}
+
+/// One case. Errors: the last document is no `kind: Case`, or wrong.
+pub fn load(name: &str, text: &str) -> Result<CaseFile, String> {
+    let (manifests, case) = text.rsplit_once("\n---\n").ok_or("no `---` before the last document")?;
+    let spec = read(case)?;
+    if spec.requests.is_empty() == spec.errors.is_empty() {
+        return Err("a case has `requests` or `errors`".into());
+    }
+    let mut cannot_run = BTreeMap::new();
+    for (host, reason) in &spec.cannot_run {
+        let known = Host::ALL.into_iter().find(|known| known.name() == host);
+        let known = known.ok_or_else(|| format!("cannotRun: `{host}` is no host"))?;
+        if reason.is_empty() {
+            return Err(format!("cannotRun.{host}: a reason is missing"));
+        }
+        cannot_run.insert(known, reason.clone());
+    }
+    let requests = spec.requests.iter().map(lower).collect::<Result<_, _>>()?;
+    let translated = translate(name, manifests, &spec.proxy);
+    let (document, wrong) = match translated.document {
+        Ok(document) => (Some(document), unsaid(&spec.errors, &[])),
+        Err(said) => (translated.by_hand, unsaid(&spec.errors, &said)),
+    };
+    let lowered = Lowered { name: name.into(), document, refused: !spec.errors.is_empty(), requests, cannot_run };
+    Ok(CaseFile { lowered, manifests: manifests.into(), spec, wrong })
+}
+
+fn read(text: &str) -> Result<CaseSpec, String> {
+    let (documents, problems) = yaml::load(text);
+    if let Some(problem) = problems.first() {
+        return Err(format!("the case: {}", problem.message));
+    }
+    let [document] = documents.as_slice() else { return Err("the case is no document".into()) };
+    let case: Case = switchyard_filter::read::read(&document.to_json())
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+    if (case.api_version.as_str(), case.kind.as_str()) != ("switchyard.dev/v1alpha1", "Case") {
+        return Err(format!("the last document is `{} {}`", case.api_version, case.kind));
+    }
+    Ok(case.spec)
+}
+
+/// What was to be said of the manifests and was not, and the other way round.
+fn unsaid(expected: &[ErrorSpec], said: &[ErrorSpec]) -> Vec<String> {
+    if expected == said {
+        return Vec::new();
+    }
+    let show = |errors: &[ErrorSpec]| -> String {
+        errors.iter().map(|e| format!("\n      - {{field: {:?}, message: {:?}}}", e.field, e.message)).collect()
+    };
+    vec![format!("errors: expected{}\n    found{}", show(expected), show(said))]
+}
+
+fn lower(written: &RequestSpec) -> Result<LoweredRequest, String> {
+    let url = &written.url;
+    let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("`{url}` is no URL"))?;
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let method = if written.method.is_empty() { "GET" } else { &written.method };
+    let target = match &written.target {
+        Some(Text(target)) => latin1(target),
+        None if path.is_empty() => return Err(format!("`{url}` has no path: write one, or a `target`")),
+        None => path.to_owned(),
+    };
+    let source_address = match written.source_address.as_str() {
+        "" => Ok(IpAddr::from(Ipv4Addr::LOCALHOST)),
+        address => address.parse().map_err(|_| format!("`{address}` is no address")),
+    };
+    Ok(LoweredRequest {
+        method: method.into(),
+        scheme: scheme.into(),
+        authority: authority.into(),
+        path: (method != "CONNECT").then(|| normalize(&target)),
+        target,
+        headers: written.headers.iter().map(|line| (line.name.clone(), latin1(&line.value.0))).collect(),
+        source_address: source_address?,
+        has_source_address: !written.source_address.is_empty(),
+        expect: written.expect.0.clone(),
+        envoy_answers: written.envoy_answers,
+    })
+}

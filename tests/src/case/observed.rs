@@ -1,0 +1,131 @@
+//! What a host saw of a decision.
+
+use serde_json::{Map, Value, json};
+use switchyard_filter::report::latin1;
+
+/// A header line: lower-case name and value.
+pub type Header = (Vec<u8>, Vec<u8>);
+
+/// A decision as a host saw it.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Fields of a [`Report`](switchyard_filter::report::Report); one that the host cannot see is missing.
+    pub fields: Map<String, Value>,
+    /// The lines that the next hop gets; `None` where there is none.
+    pub upstream: Option<Vec<Header>>,
+}
+
+/// What hosts see that run the filter as a plugin: its effects.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Filter state `wasm.switchyard_rule`.
+    pub rule: String,
+    /// Filter state `wasm.switchyard_tags`.
+    pub tags: String,
+    /// Filter state `wasm.switchyard_cluster`.
+    pub cluster: String,
+    /// The lines that the next hop gets, pseudo headers among them; `None` where the filter answered.
+    pub upstream: Option<Vec<Header>>,
+    /// Status and body of an answer of the filter.
+    pub reply: Option<(u16, String)>,
+    /// Lines that the response got.
+    pub response: Vec<(String, String)>,
+}
+
+impl Seen {
+    /// The decision that has these effects. `observing`: the policy only observes, so it has none, and only the filter
+    /// state tells it.
+    pub fn decision(self, observing: bool) -> Result<Observed, String> {
+        let mut fields = Map::new();
+        let mut put = |name: &str, value: Value| fields.insert(name.into(), value);
+        let lines = self.upstream.as_deref().unwrap_or_default();
+        let set = joined(lines, "x-switchyard-cluster");
+        let told = Some(self.cluster.as_str()).filter(|cluster| !matches!(*cluster, "" | "-"));
+        let cluster = if observing { told.map(Into::into) } else { set };
+        if !observing && cluster.as_deref() != told {
+            return Err(format!("the request goes to {cluster:?}, and the access log is told `{}`", self.cluster));
+        }
+        let named = self.rule.splitn(3, '/').collect::<Vec<_>>();
+        let (virtual_service, rule) = match named.as_slice() {
+            [namespace, name, rule] => (json!(format!("{namespace}/{name}")), json!(rule)),
+            _ => (Value::Null, Value::Null),
+        };
+        put("virtualService", virtual_service);
+        put("rule", rule);
+        let replies = self.reply.is_some() || (observing && matches!(&*self.rule, "no_route" | "no_virtual_host"));
+        put("action", json!(if replies { "reply" } else { cluster.as_ref().map_or("pass", |_| "forward") }));
+        put("reply", self.reply.map_or(Value::Null, |(status, body)| json!({"status": status, "body": body})));
+        let parts: Vec<_> = cluster.as_deref().map(|name| name.splitn(4, '|').collect()).unwrap_or_default();
+        let (host, subset, port) = match parts.as_slice() {
+            ["outbound", port, subset, host] => {
+                let subset = if subset.is_empty() { Value::Null } else { json!(subset) };
+                (json!(host), subset, json!(port.parse::<u16>().map_err(|_| format!("`{port}` is no port"))?))
+            }
+            _ => Default::default(),
+        };
+        put("host", host);
+        put("subset", subset);
+        put("port", port);
+        put("cluster", json!(cluster));
+        put("tags", Value::Object(tags(&self.tags)?));
+        put("responseHeaders", json!(self.response));
+        if self.upstream.is_some() {
+            put("path", json!(joined(lines, ":path")));
+            put("authority", json!(joined(lines, ":authority")));
+        }
+        if !observing {
+            put(
+                "requestHeaders",
+                Value::Object(
+                    lines
+                        .iter()
+                        .map(|(name, _)| latin1(name))
+                        .map(|name| {
+                            let value = joined(lines, &name);
+                            (name, json!(value))
+                        })
+                        .collect(),
+                ),
+            );
+            put("timeoutMs", number(lines, "x-envoy-upstream-rq-timeout-ms")?);
+            put("retries", retries(lines)?);
+        }
+        Ok(Observed { fields, upstream: self.upstream })
+    }
+}
+
+/// The lines of a header, joined with `,`.
+pub fn joined(lines: &[Header], name: &str) -> Option<String> {
+    let mut values = lines.iter().filter(|(line, _)| line == name.as_bytes()).map(|(_, value)| latin1(value));
+    let first = values.next()?;
+    Some(values.fold(first, |all, value| all + "," + &value))
+}
+
+/// `user-type=internal,tier=gold`; what would be read as part of that is percent-encoded.
+fn tags(told: &str) -> Result<Map<String, Value>, String> {
+    let pairs = told.split(',').filter(|pair| !pair.is_empty());
+    let read = |pair: &str| {
+        let (name, value) = pair.split_once('=')?;
+        Some((name.to_owned(), json!(value.replace("%2C", ",").replace("%3D", "=").replace("%25", "%"))))
+    };
+    pairs.map(|pair| read(pair).ok_or_else(|| format!("`{told}` is no list of tags"))).collect()
+}
+
+fn number(lines: &[Header], name: &str) -> Result<Value, String> {
+    let number = |text: String| text.parse::<u64>().map(Value::from).map_err(|_| format!("{name} `{text}`"));
+    joined(lines, name).map_or(Ok(Value::Null), number)
+}
+
+fn retries(lines: &[Header]) -> Result<Value, String> {
+    let attempts = number(lines, "x-envoy-max-retries")?;
+    if attempts.is_null() {
+        return Ok(Value::Null);
+    }
+    let on = ["x-envoy-retry-on", "x-envoy-retry-grpc-on", "x-envoy-retriable-status-codes"];
+    let on: Vec<_> = on.iter().filter_map(|name| joined(lines, name)).collect();
+    Ok(json!({
+        "attempts": attempts,
+        "perTryTimeoutMs": number(lines, "x-envoy-upstream-rq-per-try-timeout-ms")?,
+        "retryOn": on.join(","),
+    }))
+}
