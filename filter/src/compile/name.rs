@@ -64,10 +64,10 @@ pub fn check_host(host: &str, at: &mut At) {
     if rest.len() > 255 || !rest.split('.').all(label) {
         let hint = if rest.contains('*') {
             ": a `*` can only be the whole first label"
-        } else if rest.contains(':') {
-            ": leave the port out, it is ignored"
         } else if rest.contains('/') {
             ": write the host alone"
+        } else if rest.contains(':') {
+            ": leave the port out, it is ignored"
         } else {
             ""
         };
