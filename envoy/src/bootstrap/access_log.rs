@@ -43,7 +43,8 @@ fn recorded(listener: &Listener<'_>, settings: &Settings) -> Value {
     let mut keys = json!({
         "t": "%START_TIME(%s.%6f)%",
         "type": "%ACCESS_LOG_TYPE%",
-        "id": "%STREAM_ID%",
+        // The stream's id is the request's, which callers hand on: several requests may have it (seen in 1.40.0).
+        "id": "%STREAM_ID%/%CONNECTION_ID%/%START_TIME(%s.%9f)%",
         "listener": listener.name,
         "m": "%REQ(:METHOD)%",
         "s": "%REQ(:SCHEME)%",
@@ -83,10 +84,12 @@ fn listed_headers(policy: &Policy) -> Vec<&str> {
     names.into_iter().filter(|name| !name.starts_with(':') && !is_private(policy, name)).collect()
 }
 
-/// Whether a header's value is never recorded: secrets, and sticky subjects, of which the digest is.
+/// Whether a header's value is never recorded: secrets, sticky subjects, of which the digest is, and names that a format
+/// of Envoy's cannot hold.
 fn is_private(policy: &Policy, name: &str) -> bool {
     let subject = format!("header/{name}");
-    SECRET.contains(&name) || policy.sticky_subjects().iter().any(|sticky| sticky.key() == subject)
+    let fits = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    !fits || SECRET.contains(&name) || policy.sticky_subjects().iter().any(|sticky| sticky.key() == subject)
 }
 
 /// Whether the recorded path goes without its query: a subject is in it, and no condition reads it.
@@ -113,7 +116,7 @@ pub fn warnings(listener: &Listener<'_>, settings: &Settings) -> Vec<String> {
     }
     let mut all = vec![];
     for name in policy.matched_headers() {
-        if is_private(policy, name) {
+        if !name.starts_with(':') && is_private(policy, name) {
             all.push(format!(
                 "the recording of `{}` does not hold the values of `{name}`, so requests whose rules ask for it cannot be \
                  replayed (`--record-headers all` holds them)",

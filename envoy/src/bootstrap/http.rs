@@ -1,5 +1,6 @@
 //! The HTTP connection manager: what it strips, its filters, its two routes.
 
+use super::yaml::ascii;
 use super::{Settings, absolute, access_log, typed};
 use crate::translate::Listener;
 use serde_json::{Value, json};
@@ -121,19 +122,9 @@ pub fn wasm(listener: &Listener<'_>, settings: &Settings) -> Value {
     })
 }
 
-/// The document as JSON for people, in ASCII so that every YAML reader keeps it.
+/// The document as JSON for people.
 fn configuration(listener: &Listener<'_>) -> String {
-    let pretty = serde_json::to_string_pretty(&listener.document).unwrap_or_default();
-    let mut text = String::with_capacity(pretty.len() + 1);
-    for c in pretty.chars() {
-        if c.is_ascii() && c != '\u{7f}' {
-            text.push(c);
-        } else {
-            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
-        }
-    }
-    text.push('\n');
-    text
+    ascii(&serde_json::to_string_pretty(&listener.document).unwrap_or_default()) + "\n"
 }
 
 /// Envoy's fault filter, which takes every fault from headers.

@@ -93,8 +93,21 @@ fn write_text(text: &str, indent: usize, out: &mut String) {
         out.push_str(text);
     } else {
         // A JSON string is a YAML one.
-        out.push_str(&Value::String(text.into()).to_string());
+        out.push_str(&ascii(&Value::String(text.into()).to_string()));
     }
+}
+
+/// JSON text with everything escaped that is no printable ASCII, so that every reader of YAML keeps it.
+pub fn ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || (' '..='~').contains(&c) {
+            text.push(c);
+        } else {
+            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
 }
 
 fn pad(indent: usize, out: &mut String) {
@@ -123,6 +136,40 @@ mod tests {
         let (documents, problems) = crate::yaml::load(&text);
         assert_eq!(problems, [], "{text}");
         assert_eq!(documents[0].to_json(), value, "{text}");
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"
+        "0s": "0s"
+        "10": "1e3"
+        date: "2024-01-01"
+        "outbound|80|v1|a.b": "outbound|80|v1|a.b"
+        plain: envoy.filters.http.router
+        a:
+          deep:
+            deeper:
+              - a: 1
+                b:
+                  - true
+                  - null
+                  - 1.5
+        b:
+          - 1
+          - - 2
+            - []
+          - {}
+          - name: "n"
+            "@type": t/u.V
+            "y": "yes"
+          - "a: b"
+          - "x # y"
+          - "-"
+          - ""
+          - "\u00e9\u007f\t"
+        line: "one\n"
+        text: |
+          {
+            "a": [
+              1
+            ]
+          }
+        "#);
     }
 }

@@ -41,6 +41,7 @@ impl Policies {
                     notes.push(found);
                     continue;
                 }
+                warn_of_clients(manifest, at, &tag, notes);
                 // Short names are of the policy's own namespace; the document's may be another.
                 if manifest.namespace != manifests.namespace {
                     for host in &mut tag.hosts {
@@ -111,6 +112,21 @@ impl Policies {
         if let Some(faults) = &self.faults {
             document.faults = faults.value;
             origin("faults", faults.manifest);
+        }
+    }
+}
+
+/// Warns of rules that ask only for what a client sends: it can give itself the tag.
+fn warn_of_clients(manifest: &Manifest, at: usize, tag: &Tag, notes: &mut Notes) {
+    for (index, rule) in tag.rules.iter().enumerate() {
+        if let Some(block) = rule.matches.iter().position(|block| block.source_ip.is_empty()) {
+            let message = format!(
+                "any client can give itself `{}: {}`: this asks only for what it sends",
+                tag.header, rule.value
+            );
+            let path = spec(&format!("tags[{at}].rules[{index}].match[{block}]"));
+            notes
+                .push(manifest.warning(&path, &message).help("ask for `sourceIp` too, unless the tag gives no rights"));
         }
     }
 }

@@ -892,3 +892,28 @@ spec: {host: cart, subsets: [{name: v1, labels: {version: v1}}, {name: v1}]}
        |                                                                        ^^ subsets[1].name
     "#);
 }
+
+#[test]
+fn a_tag_that_a_client_can_give_itself_is_a_warning() {
+    let policy = "
+apiVersion: switchyard.dev/v1alpha1
+kind: SwitchyardPolicy
+metadata: {name: rollout, namespace: workshop}
+spec:
+  tags:
+  - header: user-type
+    rules:
+    - {match: [{sourceIp: [10.0.0.0/8], headers: {x-debug: {exact: '1'}}}], value: internal}
+    - {match: [{sourceIp: [10.0.0.0/8]}, {headers: {x-debug: {exact: '1'}}}], value: internal}
+    - {value: external}
+";
+    insta::assert_snapshot!(said(&[SERVICES, ROUTES, policy]), @r#"
+    warning: any client can give itself `user-type: internal`: this asks only for what it sends
+     --> c.yaml:9:43
+      |
+    9 |     - {match: [{sourceIp: [10.0.0.0/8]}, {headers: {x-debug: {exact: '1'}}}], value: internal}
+      |                                           ^^^^^^^ tags[0].rules[1].match[1]
+      |
+      = help: ask for `sourceIp` too, unless the tag gives no rights
+    "#);
+}
