@@ -41,17 +41,11 @@ fn cluster(known: &Known, port: KnownPort, subset: Option<&KnownSubset>) -> Opti
         "load_assignment": {"cluster_name": name, "endpoints": localities(&endpoints, port.number)},
     });
     if let Value::Object(fields) = &mut cluster {
-        let kind = match known.resolve {
-            Resolve::Static => "STATIC",
-            Resolve::Dns => "STRICT_DNS",
-            Resolve::DnsRoundRobin => "LOGICAL_DNS",
+        match known.resolve {
+            Resolve::Static => fields.insert("type".into(), "STATIC".into()),
+            Resolve::Dns => fields.insert("cluster_type".into(), dns(false)),
+            Resolve::DnsRoundRobin => fields.insert("cluster_type".into(), dns(true)),
         };
-        fields.insert("type".into(), kind.into());
-        if known.resolve != Resolve::Static {
-            fields.insert("dns_lookup_family".into(), "V4_PREFERRED".into());
-            fields.insert("dns_refresh_rate".into(), "60s".into());
-            fields.insert("respect_dns_ttl".into(), true.into());
-        }
         if port.http2 {
             let options = json!({"explicit_http_config": {"http2_protocol_options": {}}});
             let message = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
@@ -59,6 +53,22 @@ fn cluster(known: &Known, port: KnownPort, subset: Option<&KnownSubset>) -> Opti
         }
     }
     Some(cluster)
+}
+
+/// Names, resolved as Istio has them resolved (istio.md 2.0). What was `STRICT_DNS` and `LOGICAL_DNS`: those types' own
+/// settings are deprecated. `single`: all addresses are one endpoint.
+fn dns(single: bool) -> Value {
+    let mut settings = json!({
+        "dns_lookup_family": "V4_PREFERRED",
+        "dns_refresh_rate": "60s",
+        "respect_dns_ttl": true,
+    });
+    if let Value::Object(fields) = &mut settings
+        && single
+    {
+        fields.insert("all_addresses_in_single_endpoint".into(), true.into());
+    }
+    json!({"name": "envoy.cluster.dns", "typed_config": typed("envoy.extensions.clusters.dns.v3.DnsCluster", settings)})
 }
 
 /// Endpoints by where they are, in order of the name.

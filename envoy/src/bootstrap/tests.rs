@@ -128,17 +128,15 @@ fn there_is_a_cluster_for_each_host_port_and_subset_as_istio_names_them() {
                 .map(|locality| locality["lb_endpoints"].as_array().expect("list").len())
                 .sum();
             let http2 = if cluster["typed_extension_protocol_options"].is_object() { " http2" } else { "" };
-            format!(
-                "{} {} {hosts}{http2}",
-                cluster["name"].as_str().expect("text"),
-                cluster["type"].as_str().expect("text")
-            )
+            let name = cluster["name"].as_str().expect("text");
+            let kind = cluster["type"].as_str().or(cluster["cluster_type"]["name"].as_str()).expect("text");
+            format!("{name} {kind} {hosts}{http2}")
         })
         .collect();
     assert_eq!(
         shown,
         [
-            "outbound|443||api.example.com STRICT_DNS 1",
+            "outbound|443||api.example.com envoy.cluster.dns 1",
             "outbound|80||shop.demo.svc.cluster.local STATIC 2",
             "outbound|80|v1|shop.demo.svc.cluster.local STATIC 1",
             "outbound|80|v9|shop.demo.svc.cluster.local STATIC 0",
@@ -151,17 +149,20 @@ fn there_is_a_cluster_for_each_host_port_and_subset_as_istio_names_them() {
     insta::assert_snapshot!(to_yaml(&clusters[0]), @r#"
     name: "outbound|443||api.example.com"
     connect_timeout: "10s"
-    dns_lookup_family: V4_PREFERRED
-    dns_refresh_rate: "60s"
     lb_policy: LEAST_REQUEST
-    respect_dns_ttl: true
-    type: STRICT_DNS
     circuit_breakers:
       thresholds:
         - max_connections: 4294967295
           max_pending_requests: 4294967295
           max_requests: 4294967295
           max_retries: 4294967295
+    cluster_type:
+      name: envoy.cluster.dns
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster
+        dns_lookup_family: V4_PREFERRED
+        dns_refresh_rate: "60s"
+        respect_dns_ttl: true
     load_assignment:
       cluster_name: "outbound|443||api.example.com"
       endpoints:
