@@ -36,6 +36,8 @@ pub struct Request<'a> {
     pub unknown: Unlisted<'a>,
     /// The trusted downstream address.
     pub source_address: Known<IpAddr>,
+    /// Whether `:path` has its query; a recording may go without, since a subject is in it.
+    pub has_query: bool,
 }
 
 /// What a header that is not listed means.
@@ -51,7 +53,7 @@ impl<'a> Request<'a> {
     /// A request of which everything is known.
     pub fn new(headers: &'a [Header<'a>], source_address: Option<IpAddr>) -> Self {
         let source_address = source_address.map_or(Known::Absent, Known::Present);
-        Self { headers, unknown: Unlisted::Absent, source_address }
+        Self { headers, unknown: Unlisted::Absent, source_address, has_query: true }
     }
 
     /// The lines of a header; `name` in lower case.
@@ -85,6 +87,7 @@ impl<'a> Request<'a> {
     /// reaches a filter.
     pub fn query_parameter(&self, name: &[u8]) -> Known<&'a [u8]> {
         match self.first(b":path") {
+            Known::Present(_) if !self.has_query => Known::Unknown,
             Known::Present(path) => {
                 let query = split_path(path).1;
                 parameters(query)
@@ -174,11 +177,13 @@ mod tests {
     #[test]
     fn what_is_not_recorded_is_unknown() {
         let listed: [&[u8]; 1] = [b"x-a"];
-        let request =
-            Request { headers: &[], unknown: Unlisted::UnknownExcept(&listed), source_address: Known::Unknown };
+        let request = Request { unknown: Unlisted::UnknownExcept(&listed), ..Request::new(&[], None) };
         assert_eq!(request.first(b"x-a"), Known::Absent);
         assert_eq!(request.first(b"x-b"), Known::Unknown);
         assert_eq!(request.path(), Known::Unknown);
         assert_eq!(request.cookie(b"uid"), Known::Unknown);
+        let headers: [Header<'_>; 1] = [(b":path", b"/p")];
+        let request = Request { has_query: false, ..Request::new(&headers, None) };
+        assert_eq!(request.query_parameter(b"a"), Known::Unknown);
     }
 }

@@ -4,6 +4,7 @@ use super::{Settings, absolute, typed};
 use crate::translate::Listener;
 use serde_json::{Map, Value, json};
 use switchyard_filter::Policy;
+use switchyard_filter::split::Subject;
 
 /// Never in a recording, unless every header is asked for.
 const SECRET: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
@@ -38,8 +39,10 @@ pub fn access_log(listener: &Listener<'_>, settings: &Settings) -> Value {
 /// `DownstreamEnd`, with what became of it; they are joined on `id`.
 fn recorded(listener: &Listener<'_>, settings: &Settings) -> Value {
     let policy = &listener.policy;
-    let header = |name: &str| format!("%REQ({name})%");
-    let path = if drops_query(policy) { "REQ_WITHOUT_QUERY" } else { "REQ" };
+    // Not `%REQ(…)%`, which is the first of repeated headers: rules see them joined with `,` (seen in 1.36.2, 1.40.0).
+    let header = |name: &str| format!("%TYPED_CEL(request.headers['{name}'])%");
+    let is_listed = !settings.record_all_headers;
+    let path = if is_listed && drops_query(policy) { "REQ_WITHOUT_QUERY" } else { "REQ" };
     let mut keys = json!({
         "t": "%START_TIME(%s.%6f)%",
         "type": "%ACCESS_LOG_TYPE%",
@@ -52,7 +55,6 @@ fn recorded(listener: &Listener<'_>, settings: &Settings) -> Value {
         "p": format!("%{path}(:PATH)%"),
         "op": format!("%{path}(X-ENVOY-ORIGINAL-PATH)%"),
         "rid": "%REQ(X-REQUEST-ID)%",
-        "ra": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
         "c": "%RESPONSE_CODE%",
         "f": "%RESPONSE_FLAGS%",
         "d": "%RESPONSE_CODE_DETAILS%",
@@ -63,6 +65,12 @@ fn recorded(listener: &Listener<'_>, settings: &Settings) -> Value {
         "draws": "%FILTER_STATE(wasm.switchyard_draws:PLAIN)%",
     });
     if let Value::Object(keys) = &mut keys {
+        if is_listed && drops_query(policy) {
+            keys.insert("qp".into(), "dropped".into());
+        }
+        if !(is_listed && hides_source_address(policy)) {
+            keys.insert("ra".into(), "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%".into());
+        }
         if settings.record_all_headers {
             keys.insert("h".into(), "%TYPED_CEL(request.headers)%".into());
         } else {
@@ -92,14 +100,14 @@ fn is_private(policy: &Policy, name: &str) -> bool {
     !fits || SECRET.contains(&name) || policy.sticky_subjects().iter().any(|sticky| sticky.key() == subject)
 }
 
-/// Whether the recorded path goes without its query: a subject is in it, and no condition reads it.
+/// Whether the recorded path goes without its query: a sticky subject is in it.
 fn drops_query(policy: &Policy) -> bool {
-    query_subject(policy).is_some() && policy.matched_query_parameters().is_empty()
+    policy.sticky_subjects().iter().any(|subject| matches!(subject, Subject::Query { .. }))
 }
 
-/// A query parameter that is a sticky subject.
-fn query_subject(policy: &Policy) -> Option<&str> {
-    policy.sticky_subjects().into_iter().find_map(|subject| subject.key().strip_prefix("query/"))
+/// Whether the source address is a sticky subject.
+fn hides_source_address(policy: &Policy) -> bool {
+    policy.sticky_subjects().contains(&&Subject::SourceIp)
 }
 
 /// What to know before a recording is made.
@@ -114,22 +122,24 @@ pub fn warnings(listener: &Listener<'_>, settings: &Settings) -> Vec<String> {
             listener.name
         )];
     }
-    let mut all = vec![];
-    for name in policy.matched_headers() {
-        if !name.starts_with(':') && is_private(policy, name) {
-            all.push(format!(
-                "the recording of `{}` does not hold the values of `{name}`, so requests whose rules ask for it cannot be \
-                 replayed (`--record-headers all` holds them)",
-                listener.name
-            ));
-        }
+    let mut hidden: Vec<String> = policy
+        .matched_headers()
+        .into_iter()
+        .filter(|name| !name.starts_with(':') && is_private(policy, name))
+        .map(|name| format!("the values of header `{name}`"))
+        .collect();
+    if drops_query(policy) && !policy.matched_query_parameters().is_empty() {
+        hidden.push("queries".into());
     }
-    if let Some(name) = query_subject(policy).filter(|_| !drops_query(policy)) {
-        all.push(format!(
-            "the recording of `{}` holds queries, because conditions ask for them, and so the values of the sticky \
-             parameter `{name}`",
+    if hides_source_address(policy) && policy.matches_source_address() {
+        hidden.push("source addresses".into());
+    }
+    let told = |hidden: String| {
+        format!(
+            "the recording of `{}` does not hold {hidden}, so requests whose rules ask for them cannot be replayed \
+             (`--record-headers all` holds everything)",
             listener.name
-        ));
-    }
-    all
+        )
+    };
+    hidden.into_iter().map(told).collect()
 }

@@ -259,12 +259,12 @@ fn a_recording_holds_what_decides_and_no_secret() {
     // Neither the cookie nor the subject `x-plan`.
     assert_eq!(keys(&format["h"]), ["content-type", "grpc-timeout", "tier", "user-type"]);
     assert_eq!(format["hp"], "listed");
-    assert_eq!(format["p"], "%REQ(:PATH)%", "a condition reads the query");
+    assert_eq!((&format["p"], &format["qp"]), (&"%REQ_WITHOUT_QUERY(:PATH)%".into(), &"dropped".into()));
     assert_eq!(format["listener"], "mesh");
     insta::assert_snapshot!(generated.warnings.join("\n"), @r#"
-    the recording of `mesh` does not hold the values of `cookie`, so requests whose rules ask for it cannot be replayed (`--record-headers all` holds them)
-    the recording of `mesh` does not hold the values of `x-plan`, so requests whose rules ask for it cannot be replayed (`--record-headers all` holds them)
-    the recording of `mesh` holds queries, because conditions ask for them, and so the values of the sticky parameter `user`
+    the recording of `mesh` does not hold the values of header `cookie`, so requests whose rules ask for them cannot be replayed (`--record-headers all` holds everything)
+    the recording of `mesh` does not hold the values of header `x-plan`, so requests whose rules ask for them cannot be replayed (`--record-headers all` holds everything)
+    the recording of `mesh` does not hold queries, so requests whose rules ask for them cannot be replayed (`--record-headers all` holds everything)
     "#);
 
     let all = Settings { record_all_headers: true, ..settings };
@@ -275,12 +275,14 @@ fn a_recording_holds_what_decides_and_no_secret() {
 }
 
 #[test]
-fn a_recorded_path_has_no_query_when_only_a_subject_is_in_it() {
+fn a_source_address_that_is_a_subject_is_not_recorded() {
     let settings = Settings { record: Some("/tmp/rec.json".into()), ..settings() };
-    let generated = generated(&[SERVICES, &MESH.replace("queryParams", "withoutHeaders")], &settings);
-    let format = &manager(&generated, 0)["access_log"][0]["typed_config"]["log_format"]["json_format"];
-    assert_eq!(format["p"], "%REQ_WITHOUT_QUERY(:PATH)%");
-    assert_eq!(format["op"], "%REQ_WITHOUT_QUERY(X-ENVOY-ORIGINAL-PATH)%");
+    let address = |mesh: &str| {
+        let generated = generated(&[SERVICES, mesh], &settings);
+        manager(&generated, 0)["access_log"][0]["typed_config"]["log_format"]["json_format"]["ra"].clone()
+    };
+    assert_eq!(address(MESH), "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%");
+    assert_eq!(address(&MESH.replace("httpQueryParameterName: user", "useSourceIp: true")), Value::Null);
 }
 
 #[test]

@@ -197,7 +197,7 @@ proptest! {
         let is_known = |name: &[u8]| known[usize::from(name.first().copied().unwrap_or(0)) % known.len()];
         let fewer: Vec<Header<'_>> = lines.iter().copied().filter(|(name, _)| is_known(name)).collect();
         let absent: Vec<&[u8]> = [&b"cookie"[..], b"x-staff", b"x-request-id", b"user-type"].into_iter().filter(|name| is_known(name)).collect();
-        let partial = Request { headers: &fewer, unknown: Unlisted::UnknownExcept(&absent), source_address: if known[0] { full.source_address } else { Known::Unknown } };
+        let partial = Request { headers: &fewer, unknown: Unlisted::UnknownExcept(&absent), source_address: if known[0] { full.source_address } else { Known::Unknown }, has_query: true };
         let guess = decide(&policy, &partial, &draws);
         if !matches!(guess.action, Action::Undecidable(_)) {
             let guessed = crate::report::Report::new(&policy, &guess, Some(&path), Some(&authority));

@@ -25,9 +25,10 @@ pub fn human(report: &ReplayReport) -> String {
     let done: Vec<_> = report.actions.iter().filter(|(_, n)| **n > 0).map(|(name, n)| format!("{name} {n}")).collect();
     let _ = writeln!(out, "  {}", if done.is_empty() { "nothing to decide".to_owned() } else { done.join(", ") });
     undecidable(report, &mut out);
-    let tags = report.tags.iter().map(|row| {
-        (vec![row.header.clone(), row.value.clone().unwrap_or_else(|| "(none)".into())], &row.share)
-    });
+    let tags = report
+        .tags
+        .iter()
+        .map(|row| (vec![row.header.clone(), row.value.clone().unwrap_or_else(|| "(none)".into())], &row.share));
     section("Tags", &["header", "value"], tags, &mut out);
     let rules = report.rules.iter().map(|row| {
         let name = match (&row.virtual_service, row.rule.as_str()) {
@@ -44,7 +45,12 @@ pub fn human(report: &ReplayReport) -> String {
         .iter()
         .map(|row| (vec![format!("{}/{}", row.virtual_service, row.rule), row.cluster.clone()], &row.share));
     section("Destinations, by rule", &["rule", "cluster"], destinations, &mut out);
-    section("Clusters", &["cluster"], report.clusters.iter().map(|row| (vec![row.cluster.clone()], &row.share)), &mut out);
+    section(
+        "Clusters",
+        &["cluster"],
+        report.clusters.iter().map(|row| (vec![row.cluster.clone()], &row.share)),
+        &mut out,
+    );
     if report.tags.iter().map(|row| &row.share).chain(report.rules.iter().map(|row| &row.share)).next().is_some() {
         let _ = writeln!(
             out,
@@ -66,12 +72,7 @@ fn undecidable(report: &ReplayReport, out: &mut String) {
     }
 }
 
-fn section<'r>(
-    title: &str,
-    names: &[&str],
-    rows: impl Iterator<Item = (Vec<String>, &'r Share)>,
-    out: &mut String,
-) {
+fn section<'r>(title: &str, names: &[&str], rows: impl Iterator<Item = (Vec<String>, &'r Share)>, out: &mut String) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     let header = names.iter().chain(&["requests", "over", "expected", "actual", "95 % interval"]);

@@ -6,6 +6,7 @@
 //! | `id` | joins the two; an end whose `id` is `null` is a request that Envoy refused before any filter |
 //! | `m`, `s`, `a`, `p`, `op` | `:method`, `:scheme`, `:authority`, `:path`, the path before a rewrite |
 //! | `h`, `hp` | headers by name, `null` for one that was not there; `hp: "listed"`: names that are no key are unknown |
+//! | `qp` | `dropped`: the paths are without their queries, because a sticky subject is in them |
 //! | `rid` | `x-request-id`, which Envoy may make after the start was written |
 //! | `ra` | the downstream address |
 //! | `listener` | the listener's name |
@@ -46,6 +47,8 @@ pub struct Line {
     pub path: Scalar,
     /// `:path` before a rewrite.
     pub original_path: Scalar,
+    /// Whether the paths have their queries.
+    pub has_query: bool,
     /// Headers in order of their names; `None` for absent ones.
     pub headers: Option<Headers>,
     /// `x-request-id`.
@@ -118,6 +121,7 @@ pub fn read(line: &[u8]) -> Result<Line, Skip> {
         pseudo: [(":method", scalar("m")), (":scheme", scalar("s")), (":authority", scalar("a"))],
         path: scalar("p"),
         original_path: scalar("op"),
+        has_query: scalar("qp") != Known::Present(b"dropped".to_vec()),
         headers,
         request_id: scalar("rid"),
         source_address: match scalar("ra").map(|text| string(&text)) {

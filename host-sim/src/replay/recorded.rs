@@ -23,6 +23,7 @@ pub struct Exchange {
     /// Names known to be absent, where not all that is not listed is.
     absent: Option<Vec<Vec<u8>>>,
     source_address: Known<IpAddr>,
+    has_query: bool,
     draws: Recording,
 }
 
@@ -60,6 +61,7 @@ impl Exchange {
                 (Known::Unknown, Some(end)) => end.source_address,
                 (known, _) => known,
             },
+            has_query: first.has_query,
             draws: second.and_then(|end| end.draws.clone()).unwrap_or_default(),
         };
         let map = first.headers.as_ref().or_else(|| second.and_then(|end| end.headers.as_ref()));
@@ -107,22 +109,15 @@ impl Exchange {
     pub fn request<'a>(&'a self, borrowed: &'a Borrowed<'a>) -> Request<'a> {
         Request {
             headers: &borrowed.headers,
-            unknown: if self.absent.is_some() {
-                Unlisted::UnknownExcept(&borrowed.absent)
-            } else {
-                Unlisted::Absent
-            },
+            unknown: if self.absent.is_some() { Unlisted::UnknownExcept(&borrowed.absent) } else { Unlisted::Absent },
             source_address: self.source_address,
+            has_query: self.has_query,
         }
     }
 
     /// What is known of its draws.
     pub fn draws<'a>(&'a self, borrowed: &'a Borrowed<'a>) -> Draws<'a> {
-        Draws {
-            fresh: None,
-            recorded: Recorded { seed: self.draws.seed, digests: &borrowed.digests },
-            forced: &[],
-        }
+        Draws { fresh: None, recorded: Recorded { seed: self.draws.seed, digests: &borrowed.digests }, forced: &[] }
     }
 }
 
@@ -151,8 +146,12 @@ mod tests {
     #[test]
     fn what_came_is_taken_from_the_start_and_the_outcome_from_the_end() {
         let exchange = exchange(
-            Some(r#"{"type":"DownstreamStart","id":"1","m":"GET","s":"http","a":"shop","p":"/v1/x","h":{"user-type":null},"hp":"listed","ra":"10.0.0.9"}"#),
-            Some(r#"{"type":"DownstreamEnd","id":"1","m":"GET","a":"shop","p":"/x","h":{"user-type":"internal"},"hp":"listed","uc":"c","rid":"r1"}"#),
+            Some(
+                r#"{"type":"DownstreamStart","id":"1","m":"GET","s":"http","a":"shop","p":"/v1/x","h":{"user-type":null},"hp":"listed","ra":"10.0.0.9"}"#,
+            ),
+            Some(
+                r#"{"type":"DownstreamEnd","id":"1","m":"GET","a":"shop","p":"/x","h":{"user-type":"internal"},"hp":"listed","uc":"c","rid":"r1"}"#,
+            ),
         );
         assert_eq!(known(&exchange, ":path"), Known::Present("/v1/x".into()));
         assert_eq!(known(&exchange, "user-type"), Known::Absent);

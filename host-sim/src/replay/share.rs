@@ -163,7 +163,10 @@ mod tests {
             shares.add(None, outcome, Some(&[(0, 0.75), (1, 0.25)]));
         }
         let rows = shares.rows();
-        assert_eq!((rows[0].over, rows[0].n, rows[0].actual, rows[0].expected), (Over::Requests, 4, Some(0.75), Some(0.75)));
+        assert_eq!(
+            (rows[0].over, rows[0].n, rows[0].actual, rows[0].expected),
+            (Over::Requests, 4, Some(0.75), Some(0.75))
+        );
         assert!(rows[0].low < rows[0].actual && rows[0].actual < rows[0].high);
     }
 

@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn a_cut_file_gives_what_it_has_and_an_error() {
-        let text: Vec<u8> = (0..20_000_u32).flat_map(|i| format!("{}\n", i.wrapping_mul(2_654_435_761)).into_bytes()).collect();
+        let text: Vec<u8> =
+            (0..20_000_u32).flat_map(|i| format!("{}\n", i.wrapping_mul(2_654_435_761)).into_bytes()).collect();
         let whole = gzip(&text);
         let (lines, complete) = lines(&whole[..whole.len() / 2]);
         assert!(!complete && !lines.is_empty());

@@ -4,6 +4,7 @@
 //! So a character that stands in the file is its UTF-8 bytes, and an escape up to `\u00ff` is one byte.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// A line that a JSON parser can read: bytes that are no UTF-8, which a logger of another make may have left, are escaped.
 pub fn to_utf8(line: &[u8]) -> Cow<'_, str> {
@@ -14,7 +15,7 @@ pub fn to_utf8(line: &[u8]) -> Cow<'_, str> {
     for chunk in line.utf8_chunks() {
         text.push_str(chunk.valid());
         for byte in chunk.invalid() {
-            text.push_str(&format!("\\u00{byte:02x}"));
+            let _ = write!(text, "\\u00{byte:02x}");
         }
     }
     Cow::Owned(text)

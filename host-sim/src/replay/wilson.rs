@@ -20,9 +20,12 @@ mod tests {
     /// Newcombe, "Two-sided confidence intervals for the single proportion" (1998), table I, method 3 (score).
     #[test]
     fn published_values() {
-        for (successes, n, low, high) in
-            [(81_u32, 263_u32, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)]
-        {
+        for (successes, n, low, high) in [
+            (81_u32, 263_u32, 0.2553, 0.3662),
+            (15, 148, 0.0624, 0.1605),
+            (0, 20, 0.0, 0.1611),
+            (1, 29, 0.0061, 0.1718),
+        ] {
             let (l, h) = interval(f64::from(successes) / f64::from(n), n.into()).unwrap();
             assert!((l - low).abs() < 5e-5 && (h - high).abs() < 5e-5, "{successes}/{n}: {l:.4} to {h:.4}");
         }
