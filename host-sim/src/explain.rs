@@ -10,8 +10,9 @@ use request::Asked;
 use schemars::JsonSchema;
 use serde::Serialize;
 use switchyard_envoy::translate::Listener;
+use switchyard_filter::block::Missing;
 use switchyard_filter::decide;
-use switchyard_filter::decision::Decision;
+use switchyard_filter::decision::{Action, Decision};
 use switchyard_filter::draw::Draws;
 use switchyard_filter::report::{ActionName, Report};
 use switchyard_filter::request::{Known, Request};
@@ -35,6 +36,8 @@ pub struct Explanation {
     pub listener_port: u16,
     /// What it may come to, where that hangs on a draw whose subject is not known; the largest share first.
     pub candidates: Vec<Candidate>,
+    /// The decision hangs on the source address and none was given: it counts as one that is in no range.
+    pub assumes_other_address: bool,
     /// Choices that were made.
     pub draws: Vec<Draw>,
     /// How each tag came about.
@@ -154,7 +157,13 @@ pub struct Condition {
 pub fn explain(listener: &Listener<'_>, asked: &Asked) -> Explanation {
     let policy = &listener.policy;
     let borrowed = asked.borrow();
-    let request = asked.request(&borrowed);
+    // Nothing but the address is unknown of what is typed. A share that hangs on it has candidates; of a condition the
+    // answer is rather what an address in none of the ranges gets than none.
+    let mut request = asked.request(&borrowed, Known::Unknown);
+    let assumes_other_address = hangs_on_the_address(&decide(policy, &request, &Draws::default()));
+    if assumes_other_address {
+        request = asked.request(&borrowed, Known::Absent);
+    }
     let decision = decide(policy, &request, &Draws::default());
     let mut candidates = Vec::new();
     if decision.open.is_some() {
@@ -181,7 +190,15 @@ pub fn explain(listener: &Listener<'_>, asked: &Asked) -> Explanation {
         virtual_host: traced.host.clone(),
         why_rules: why_rules(listener, &traced),
         candidates,
+        assumes_other_address,
     }
+}
+
+/// Whether a condition that decides asks for the address, and not only a choice.
+fn hangs_on_the_address(decision: &Decision<'_>) -> bool {
+    let asks = |missing: &Missing<'_>| *missing == Missing::SourceAddress;
+    matches!(&decision.action, Action::Undecidable(missing) if asks(missing))
+        || decision.tags.iter().any(|state| matches!(state, TagState::Unknown(missing) if asks(missing)))
 }
 
 fn report(policy: &switchyard_filter::Policy, request: &Request<'_>, decision: &Decision<'_>) -> Report {
@@ -211,7 +228,8 @@ fn common(candidates: &[Candidate], undecided: &Report) -> Option<Report> {
 
 fn draws(policy: &switchyard_filter::Policy, decision: &Decision<'_>) -> Vec<Draw> {
     let drawn = decision.drawn.iter().map(|drawn| {
-        let tag = policy.tags().iter().filter_map(|tag| tag.split.as_ref()).find(|tag| tag.split.name == drawn.split.name);
+        let tag =
+            policy.tags().iter().filter_map(|tag| tag.split.as_ref()).find(|tag| tag.split.name == drawn.split.name);
         let value = tag.and_then(|tag| tag.values.get(drawn.option)).map(ToString::to_string);
         let cluster = || decision.forward().map(|forward| forward.destination.cluster.to_string());
         let weights: Vec<f64> = drawn.split.weights().map(f64::from).collect();

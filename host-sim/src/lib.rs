@@ -6,6 +6,7 @@
 pub mod candidates;
 pub mod cli;
 pub mod explain;
+pub mod lint;
 pub mod path;
 pub mod replay;
 #[cfg(feature = "wasm-host")]

@@ -14,19 +14,15 @@ pub fn normalize(path: &[u8]) -> Vec<u8> {
     let mut segments = path.split(|b| is_slash(*b)).skip(1).peekable();
     while let Some(segment) = segments.next() {
         let is_last = segments.peek().is_none();
-        match dots(segment) {
-            Some(dots) => {
-                if dots == 2 {
-                    out.truncate(out.iter().rposition(|b| *b == b'/').unwrap_or(0));
-                }
-                if is_last {
-                    out.push(b'/');
-                }
-            }
-            None => {
-                out.push(b'/');
-                push_segment(segment, &mut out);
-            }
+        let dots = dots(segment);
+        if dots == Some(2) {
+            out.truncate(out.iter().rposition(|b| *b == b'/').unwrap_or(0));
+        }
+        if dots.is_none() || is_last {
+            out.push(b'/');
+        }
+        if dots.is_none() {
+            push_segment(segment, &mut out);
         }
     }
     out.extend_from_slice(rest);

@@ -45,10 +45,10 @@ pub struct Side<'p> {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file cannot be opened.
-    #[error("cannot open `{0}`: {1}")]
+    #[error("cannot open `{0}`: {reason}", reason = reason(.1))]
     Open(String, io::Error),
     /// A file cannot be decoded, and nothing of it is usable.
-    #[error("cannot read `{0}`: {1}")]
+    #[error("cannot read `{0}`: {reason}", reason = reason(.1))]
     Read(String, io::Error),
     /// A file has lines, but none is a request.
     #[error("`{file}` holds no request: line {} {}", .first.line, .first.reason)]
@@ -61,6 +61,17 @@ pub enum Error {
     /// The decisions cannot be written.
     #[error("cannot write the decisions: {0}")]
     Write(io::Error),
+}
+
+/// Why a file cannot be read, in words.
+pub fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "is a folder; name the files in it".to_owned(),
+        io::ErrorKind::UnexpectedEof => "it is cut off".to_owned(),
+        _ => error.to_string().to_lowercase(),
+    }
 }
 
 /// Replays files, in order, as one recording. `warn` is told what else is worth a word.
@@ -92,7 +103,7 @@ pub fn replay(
             match end {
                 Err(error) if !of_file.is_usable => return Err(Error::Read(file.clone(), error)),
                 Err(error) => {
-                    warn(format!("cannot read `{file}` after line {}: {error}", source.lines));
+                    warn(format!("cannot read `{file}` after line {}: {}", source.lines, reason(&error)));
                     break;
                 }
                 Ok(()) if count == 0 => break,
@@ -127,7 +138,8 @@ impl OfFile {
         join: &mut Join,
         ready: &mut Vec<Joined>,
     ) {
-        let read: Vec<_> = lines.par_iter().map(|line| (!line.trim_ascii().is_empty()).then(|| line::read(line))).collect();
+        let read: Vec<_> =
+            lines.par_iter().map(|line| (!line.trim_ascii().is_empty()).then(|| line::read(line))).collect();
         for (number, read) in (first..).zip(read) {
             match read {
                 None => {}

@@ -3,8 +3,9 @@
 use super::failure::Failure;
 use super::manifests::{ManifestArgs, count, plural, tell_unread};
 use super::{Format, print, print_json, tell};
+use crate::lint::lint;
 use serde_json::json;
-use switchyard_envoy::diagnostic::{Diagnostic, Severity, json};
+use switchyard_envoy::diagnostic::{Diagnostic, Severity, json, sort};
 
 const EXAMPLES: &str = "Examples:
   switchyard check manifests/
@@ -27,22 +28,28 @@ impl Args {
     /// Runs it.
     pub fn run(self) -> Result<(), Failure> {
         let manifests = match (self.manifests.read(), self.format) {
-            (Err(Failure::Invalid(found)), Format::Json) => return self.finish(&found, String::new()),
+            (Err(Failure::Invalid(found)), Format::Json) => return self.finish(&found, ""),
             (read, _) => read?,
         };
         tell_unread(&manifests);
         let options = self.manifests.options();
         match self.manifests.judge(&manifests, &options) {
             Ok(model) => {
-                let listeners = plural(model.listeners().len(), "listener");
+                let proxies = model.listeners();
+                let mut found = model.warnings().to_vec();
+                for proxy in &proxies {
+                    found.extend(lint(&model.listener(proxy).map_err(Failure::Invalid)?));
+                }
+                sort(&mut found);
+                let listeners = plural(proxies.len(), "listener");
                 let files = plural(manifests.all.len(), "manifest");
-                self.finish(model.warnings(), format!("{files} for {listeners}"))
+                self.finish(&found, &format!("{files} for {listeners}"))
             }
-            Err(found) => self.finish(&found, String::new()),
+            Err(found) => self.finish(&found, ""),
         }
     }
 
-    fn finish(&self, found: &[Diagnostic], what: String) -> Result<(), Failure> {
+    fn finish(&self, found: &[Diagnostic], what: &str) -> Result<(), Failure> {
         let (errors, warnings) = (count(found, Severity::Error), count(found, Severity::Warning));
         match self.format {
             Format::Json => print_json(&json!({"errors": errors, "warnings": warnings, "diagnostics": json(found)}))?,
@@ -52,7 +59,7 @@ impl Args {
                     let and = if warnings == 0 { String::new() } else { format!(", {}", plural(warnings, "warning")) };
                     print(&format!("ok: {what}{and}\n"))?;
                 } else {
-                    super::note(&format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")));
+                    super::note(&format!("\n{}, {}", plural(errors, "error"), plural(warnings, "warning")));
                 }
             }
         }

@@ -11,8 +11,8 @@ use switchyard_filter::document::Proxy;
 
 const EXAMPLES: &str = "Examples:
   switchyard explain manifests/ --request 'GET http://catalogdetail/v1/catalogDetail'
-  switchyard explain manifests/ --request 'GET http://shop.example/' --header 'cookie: uid=alice' --gateway edge/web
-  switchyard explain manifests/ --request 'GET http://shop/' --header 'x-request-id: 6f8d9a3c-…' --format json
+  switchyard explain manifests/ --request 'GET http://shop/' --header 'cookie: uid=al' --gateway edge/web
+  switchyard explain manifests/ --request 'GET http://shop/' --header 'x-request-id: …' --format json
 
 Without an x-request-id (or the cookie, header or address that a choice is sticky by) the candidates are listed with
 their shares. The path is normalised as the generated Envoy does.";
@@ -24,8 +24,8 @@ pub struct Args {
     #[command(flatten)]
     manifests: ManifestArgs,
 
-    /// The request: 'GET http://HOST[:PORT]/PATH?QUERY'
-    #[arg(long, value_name = "REQUEST")]
+    /// The request.
+    #[arg(long, value_name = "REQUEST", help = "The request: 'GET http://HOST[:PORT]/PATH?QUERY'")]
     request: String,
 
     /// A header of it; may be given several times
@@ -63,7 +63,7 @@ impl Args {
     /// The listener that takes the request.
     fn proxy(&self, model: &Model<'_>, asked: &Asked, namespace: &str) -> Result<Proxy, Failure> {
         let all = model.listeners();
-        let (mesh, edges): (Vec<_>, Vec<_>) = all.into_iter().partition(|proxy| is_mesh(proxy));
+        let (mesh, edges): (Vec<_>, Vec<_>) = all.into_iter().partition(is_mesh);
         let Some(gateway) = &self.gateway else {
             return match (mesh.into_iter().next(), edges.as_slice()) {
                 // A client in the mesh talks to the service's port.
@@ -89,15 +89,15 @@ impl Args {
             [] if edges.is_empty() => Err(Failure::Usage("there is no gateway in these manifests".to_owned())),
             [] => Err(Failure::Usage(format!("there is no gateway `{full}`; there are: {}", names(&edges)))),
             [only] => Ok((*only).clone()),
-            several => several.iter().find(|proxy| proxy.port == Some(wanted)).map(|proxy| (*proxy).clone()).ok_or_else(
-                || {
+            several => {
+                several.iter().find(|proxy| proxy.port == Some(wanted)).map(|proxy| (*proxy).clone()).ok_or_else(|| {
                     let ports: Vec<_> = several.iter().filter_map(|proxy| proxy.port).map(|p| p.to_string()).collect();
                     Failure::Usage(format!(
                         "gateway `{full}` has no port {wanted}; name one in the URL: {}",
                         ports.join(", ")
                     ))
-                },
-            ),
+                })
+            }
         }
     }
 }

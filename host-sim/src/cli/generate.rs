@@ -3,8 +3,10 @@
 use super::failure::Failure;
 use super::manifests::ManifestArgs;
 use super::{note, print};
+use crate::replay::reason;
 use clap::ValueEnum;
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use switchyard_envoy::bootstrap::{Settings, generate, parts, to_yaml};
@@ -14,7 +16,7 @@ use switchyard_filter::document::AccessLog;
 const EXAMPLES: &str = "Examples:
   switchyard generate manifests/ --target envoy --out out && envoy -c out/envoy.yaml
   switchyard generate manifests/ --target envoy --out out --record /var/log/recording.json
-  switchyard generate manifests/ --target envoy --out out --parts    # snippets for a bootstrap that exists already
+  switchyard generate manifests/ --target envoy --out out --parts    # snippets
 
 The mesh (VirtualServices without `gateways`, or with `mesh`) is served on --listen, gateways on their servers' ports at
 the same address.";
@@ -108,7 +110,9 @@ impl Args {
             }
             vec![("envoy.yaml".to_owned(), to_yaml(&generated.bootstrap))]
         };
-        let failed = |path: &Path, error| Failure::File(format!("cannot write `{}`: {error}", path.display()));
+        let failed = |path: &Path, error: io::Error| {
+            Failure::File(format!("cannot write `{}`: {}", path.display(), reason(&error)))
+        };
         fs::create_dir_all(&self.out).map_err(|error| failed(&self.out, error))?;
         for (name, text) in files {
             let path = self.out.join(name);

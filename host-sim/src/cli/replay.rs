@@ -3,14 +3,14 @@
 use super::failure::Failure;
 use super::manifests::ManifestArgs;
 use super::{Format, note, print, print_json};
-use crate::replay::{Error, Side, human, replay, source};
+use crate::replay::{Error, Side, human, reason, replay, source};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 
 const EXAMPLES: &str = "Examples:
   switchyard replay manifests/ --traffic recording.json
   switchyard replay new-manifests/ --traffic day1.json.gz day2.json.gz --decisions decisions.jsonl
-  kubectl exec deploy/envoy -- cat /var/log/rec.json | switchyard replay manifests/ --traffic - --expect-parity 100
+  zcat logs/*.gz | switchyard replay manifests/ --traffic - --expect-parity 100
 
 A recording is made by `switchyard generate --record FILE`. Shares are over subjects where a choice is sticky (a user
 counts once), else over requests; intervals are Wilson's, 95 %. A request whose decision hangs on something that the
@@ -55,7 +55,7 @@ impl Args {
             listeners.iter().map(|listener| Side { listener: &listener.name, policy: &listener.policy }).collect();
         let file = |name: &String| match File::create(name) {
             Ok(file) => Ok(BufWriter::new(file)),
-            Err(error) => Err(Failure::File(format!("cannot write `{name}`: {error}"))),
+            Err(error) => Err(Failure::File(format!("cannot write `{name}`: {}", reason(&error)))),
         };
         let mut decisions = self.decisions.as_ref().map(file).transpose()?;
         let progress = source::progress(&self.traffic);
@@ -89,6 +89,7 @@ impl Args {
 }
 
 fn percentage(text: &str) -> Result<f64, String> {
-    let percent: f64 = text.trim_end_matches('%').trim().parse().map_err(|_| "write a number from 0 to 100".to_owned())?;
+    let percent: f64 =
+        text.trim_end_matches('%').trim().parse().map_err(|_| "write a number from 0 to 100".to_owned())?;
     if (0.0..=100.0).contains(&percent) { Ok(percent) } else { Err("write a number from 0 to 100".to_owned()) }
 }

@@ -10,6 +10,9 @@ use switchyard_filter::truth::Truth;
 pub fn human(asked: &Asked, explanation: &Explanation) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}\n  at listener {}, port {}", asked.text, explanation.listener, explanation.listener_port);
+    if explanation.assumes_other_address {
+        let _ = writeln!(out, "  from an address that no rule names (say which with --source-address)");
+    }
     if !explanation.why_tags.is_empty() {
         let _ = writeln!(out, "\nTags");
         for tag in &explanation.why_tags {
@@ -28,8 +31,7 @@ pub fn human(asked: &Asked, explanation: &Explanation) -> String {
         let name = format!("{}/{}", rule.virtual_service.as_deref().unwrap_or_default(), rule.rule);
         why(&name, rule, "  ", &mut out);
     }
-    if explanation.virtual_host.is_some()
-        && explanation.why_rules.last().is_none_or(|last| last.holds == Truth::False)
+    if explanation.virtual_host.is_some() && explanation.why_rules.last().is_none_or(|last| last.holds == Truth::False)
     {
         let _ = writeln!(out, "  no further rule");
     }
@@ -37,8 +39,8 @@ pub fn human(asked: &Asked, explanation: &Explanation) -> String {
         let _ = writeln!(out, "\nDecision");
         decision(&explanation.decision, explanation, &mut out);
     } else {
-        let missing = explanation.decision.missing.as_deref().unwrap_or("the subject of a choice");
-        let _ = writeln!(out, "\nCandidates: the draw hangs on {missing}, which the request does not have");
+        let missing = missing(explanation.decision.missing.as_deref().unwrap_or("the subject of a choice"));
+        let _ = writeln!(out, "\nCandidates: the draw hangs on {missing}, which the request does not say");
         for candidate in &explanation.candidates {
             self::candidate(candidate, &mut out);
         }
@@ -135,6 +137,17 @@ fn decision(report: &Report, explanation: &Explanation, out: &mut String) {
     }
 }
 
+/// What is missing, in words: a subject by its kind.
+fn missing(text: &str) -> String {
+    let subject = text.strip_prefix("subject `").and_then(|rest| rest.strip_suffix('`'));
+    match subject.and_then(|subject| subject.split_once('/')) {
+        Some(("query", name)) => format!("query parameter `{name}`"),
+        Some((kind, name)) => format!("{kind} `{name}`"),
+        None if subject == Some("source-ip") => "the source address".to_owned(),
+        None => text.to_owned(),
+    }
+}
+
 fn rule(report: &Report) -> Option<String> {
     Some(format!("{}/{}", report.virtual_service.as_ref()?, report.rule.as_ref()?))
 }
@@ -144,7 +157,7 @@ fn action(report: &Report) -> String {
         (ActionName::Forward, Some(cluster), _) => format!("forward to {cluster}"),
         (ActionName::Reply, _, Some(reply)) => format!("answer {}", reply.status),
         (ActionName::Pass, ..) => "leave it to Envoy's own routes".to_owned(),
-        _ => format!("undecidable: {} is not known", report.missing.as_deref().unwrap_or("something")),
+        _ => format!("undecidable: {} is not known", missing(report.missing.as_deref().unwrap_or("something"))),
     }
 }
 

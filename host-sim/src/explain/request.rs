@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use switchyard_filter::headers::is_token;
-use switchyard_filter::request::{Header, Request};
+use switchyard_filter::request::{Header, Known, Request};
 
 /// A request as the filter would see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,10 @@ impl Asked {
                 .filter(|(name, _)| is_token(name))
                 .ok_or_else(|| format!("`{header}` is no header; write 'NAME: VALUE'"))?;
             if value.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
-                return Err(format!("`{}` holds a line feed or a zero byte, which no header can", header.escape_debug()));
+                return Err(format!(
+                    "`{}` holds a line feed or a zero byte, which no header can",
+                    header.escape_debug()
+                ));
             }
             let name = name.to_ascii_lowercase();
             let value: Vec<u8> = value.trim_matches([' ', '\t']).into();
@@ -79,10 +82,9 @@ impl Asked {
         self.headers.iter().map(|(name, value)| (&**name, &**value)).collect()
     }
 
-    /// The request; everything is known of it but the source address, where none is given.
-    pub fn request<'a>(&self, borrowed: &'a [Header<'a>]) -> Request<'a> {
-        use switchyard_filter::request::Known;
-        let source_address = self.source_address.map_or(Known::Unknown, Known::Present);
+    /// The request; `source_address` is what a missing one counts as.
+    pub fn request<'a>(&self, borrowed: &'a [Header<'a>], source_address: Known<IpAddr>) -> Request<'a> {
+        let source_address = self.source_address.map_or(source_address, Known::Present);
         Request { source_address, ..Request::new(borrowed, None) }
     }
 }
@@ -129,13 +131,18 @@ mod tests {
                 "x=a:b"
             ]
         );
-        assert_eq!(lines("GET http://h?q", &["Host: other:80"])[..3], [":authority=other:80", ":method=GET", ":path=/?q"]);
+        assert_eq!(
+            lines("GET http://h?q", &["Host: other:80"])[..3],
+            [":authority=other:80", ":method=GET", ":path=/?q"]
+        );
         assert_eq!(lines("CONNECT http://h:443", &[]), [":authority=h:443", ":method=CONNECT"]);
     }
 
     #[test]
     fn ports_are_told_from_addresses() {
-        for (url, expected) in [("http://h", None), ("http://h:81/", Some(81)), ("http://[::1]:82", Some(82)), ("http://[::1]/", None)] {
+        for (url, expected) in
+            [("http://h", None), ("http://h:81/", Some(81)), ("http://[::1]:82", Some(82)), ("http://[::1]/", None)]
+        {
             assert_eq!(Asked::parse(&format!("GET {url}"), &[], None).unwrap().port, expected, "{url}");
         }
     }
@@ -143,12 +150,24 @@ mod tests {
     #[test]
     fn what_is_no_request_says_what_to_write() {
         for (request, header, why) in [
-            ("http://h/", None, "`http://h/` is no request: a method and a URL are needed; write 'GET http://HOST/PATH'"),
-            ("GET h/", None, "`GET h/` is no request: the URL begins with `http://` or `https://`; write 'GET http://HOST/PATH'"),
+            (
+                "http://h/",
+                None,
+                "`http://h/` is no request: a method and a URL are needed; write 'GET http://HOST/PATH'",
+            ),
+            (
+                "GET h/",
+                None,
+                "`GET h/` is no request: the URL begins with `http://` or `https://`; write 'GET http://HOST/PATH'",
+            ),
             ("G@T http://h", None, "`G@T http://h` is no request: `G@T` is no method; write 'GET http://HOST/PATH'"),
             ("GET http:///x", None, "`GET http:///x` is no request: the URL has no host; write 'GET http://HOST/PATH'"),
             ("GET http://h:0/", None, "`GET http://h:0/` is no request: `0` is no port; write 'GET http://HOST/PATH'"),
-            ("GET http://h:x/", None, "`GET http://h:x/` is no request: `h:x` is no host with a port; write 'GET http://HOST/PATH'"),
+            (
+                "GET http://h:x/",
+                None,
+                "`GET http://h:x/` is no request: `h:x` is no host with a port; write 'GET http://HOST/PATH'",
+            ),
             (
                 "GET http://h/é",
                 None,

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 pub fn human(report: &ReplayReport) -> String {
     let mut out = String::new();
     let input = &report.input;
-    let _ = writeln!(out, "{} requests in {} lines of {}", input.requests, input.lines, input.files.join(", "));
+    let _ = writeln!(out, "{} in {} lines of {}", requests(input.requests), input.lines, input.files.join(", "));
     for (count, what) in [
         (input.unfinished, "still under way when the recording ended"),
         (input.refused, "refused by Envoy before any filter saw them, not counted"),
@@ -25,11 +25,19 @@ pub fn human(report: &ReplayReport) -> String {
     let done: Vec<_> = report.actions.iter().filter(|(_, n)| **n > 0).map(|(name, n)| format!("{name} {n}")).collect();
     let _ = writeln!(out, "  {}", if done.is_empty() { "nothing to decide".to_owned() } else { done.join(", ") });
     undecidable(report, &mut out);
+    if report.rules.iter().any(|row| row.share.requests > 0) {
+        sections(report, &mut out);
+    }
+    parity(report, &mut out);
+    out
+}
+
+fn sections(report: &ReplayReport, out: &mut String) {
     let tags = report
         .tags
         .iter()
         .map(|row| (vec![row.header.clone(), row.value.clone().unwrap_or_else(|| "(none)".into())], &row.share));
-    section("Tags", &["header", "value"], tags, &mut out);
+    section("Tags", &["header", "value"], tags, out);
     let rules = report.rules.iter().map(|row| {
         let name = match (&row.virtual_service, row.rule.as_str()) {
             (Some(virtual_service), rule) => format!("{virtual_service}/{rule}"),
@@ -39,27 +47,18 @@ pub fn human(report: &ReplayReport) -> String {
         };
         (vec![name], &row.share)
     });
-    section("Rules", &["rule"], rules, &mut out);
+    section("Rules", &["rule"], rules, out);
     let destinations = report
         .destinations
         .iter()
         .map(|row| (vec![format!("{}/{}", row.virtual_service, row.rule), row.cluster.clone()], &row.share));
-    section("Destinations, by rule", &["rule", "cluster"], destinations, &mut out);
-    section(
-        "Clusters",
-        &["cluster"],
-        report.clusters.iter().map(|row| (vec![row.cluster.clone()], &row.share)),
-        &mut out,
+    section("Destinations, by rule", &["rule", "cluster"], destinations, out);
+    section("Clusters", &["cluster"], report.clusters.iter().map(|row| (vec![row.cluster.clone()], &row.share)), out);
+    let _ = writeln!(
+        out,
+        "\nexpected: the mean over all draws for these requests; interval: 95 % (Wilson), over subjects where a\n\
+         choice is sticky (a user counts once), else over requests"
     );
-    if report.tags.iter().map(|row| &row.share).chain(report.rules.iter().map(|row| &row.share)).next().is_some() {
-        let _ = writeln!(
-            out,
-            "\nexpected: the mean over all draws for these requests; interval: 95 % (Wilson), over subjects where a\n\
-             choice is sticky (a user counts once), else over requests"
-        );
-    }
-    parity(report, &mut out);
-    out
 }
 
 fn undecidable(report: &ReplayReport, out: &mut String) {
@@ -68,7 +67,7 @@ fn undecidable(report: &ReplayReport, out: &mut String) {
     }
     let _ = writeln!(out, "\nUndecidable: the recording does not hold");
     for row in &report.undecidable {
-        let _ = writeln!(out, "  {}: {} requests; {}", row.missing, row.requests, row.log);
+        let _ = writeln!(out, "  {}: {}; {}", row.missing, requests(row.requests), row.log);
     }
 }
 
@@ -105,6 +104,10 @@ fn section<'r>(title: &str, names: &[&str], rows: impl Iterator<Item = (Vec<Stri
     }
 }
 
+fn requests(count: u64) -> String {
+    format!("{count} request{}", if count == 1 { "" } else { "s" })
+}
+
 fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".into(), |share| format!("{:.2} %", share * 100.0))
 }
@@ -119,8 +122,8 @@ fn parity(report: &ReplayReport, out: &mut String) {
     for kind in &parity.kinds {
         let _ = writeln!(
             out,
-            "  {} requests: expected {} ({}), recorded {}",
-            kind.requests,
+            "  {}: expected {} ({}), recorded {}",
+            requests(kind.requests),
             kind.expected.as_deref().unwrap_or("no cluster"),
             kind.rule.as_deref().unwrap_or("no rule"),
             kind.recorded
