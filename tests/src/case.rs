@@ -8,14 +8,12 @@ mod compare;
 #[cfg(not(target_family = "wasm"))]
 mod load;
 mod lowered;
-#[cfg(not(target_family = "wasm"))]
-mod normalize;
 mod observed;
 #[cfg(not(target_family = "wasm"))]
 pub mod spec;
 mod tally;
 #[cfg(not(target_family = "wasm"))]
-mod translate;
+pub mod translate;
 
 pub use compare::compare;
 #[cfg(not(target_family = "wasm"))]

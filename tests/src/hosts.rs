@@ -2,4 +2,6 @@
 
 pub mod core;
 #[cfg(not(target_family = "wasm"))]
+pub mod envoy;
+#[cfg(not(target_family = "wasm"))]
 pub mod wasm;

@@ -1,7 +1,6 @@
 //! Files to cases.
 
-use super::lowered::{Host, Lowered, LoweredRequest};
-use super::normalize::normalize;
+use super::lowered::{Host, Lowered, LoweredRequest, bytes};
 use super::spec::{Case, CaseSpec, ErrorSpec, RequestSpec, Text};
 use super::translate::translate;
 use std::collections::BTreeMap;
@@ -10,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use switchyard_envoy::yaml;
 use switchyard_filter::report::latin1;
+use switchyard_host_sim::path::normalize;
 
 /// A case with the file that it came from.
 #[derive(Clone, Debug)]
@@ -112,9 +112,8 @@ fn unsaid(expected: &[ErrorSpec], said: &[ErrorSpec]) -> Vec<String> {
     if expected == said {
         return Vec::new();
     }
-    let show = |errors: &[ErrorSpec]| -> String {
-        errors.iter().map(|e| format!("\n      - {{field: {:?}, message: {:?}}}", e.field, e.message)).collect()
-    };
+    let line = |e: &ErrorSpec| format!("\n      - {{field: {:?}, message: {:?}}}", e.field, e.message);
+    let show = |errors: &[ErrorSpec]| errors.iter().map(line).collect::<Vec<_>>().concat();
     vec![format!("errors: expected{}\n    found{}", show(expected), show(said))]
 }
 
@@ -136,7 +135,7 @@ fn lower(written: &RequestSpec) -> Result<LoweredRequest, String> {
         method: method.into(),
         scheme: scheme.into(),
         authority: authority.into(),
-        path: (method != "CONNECT").then(|| normalize(&target)),
+        path: (method != "CONNECT").then(|| latin1(&normalize(&bytes(&target)))),
         target,
         headers: written.headers.iter().map(|line| (line.name.clone(), latin1(&line.value.0))).collect(),
         source_address: source_address?,

@@ -2,6 +2,7 @@
 
 use super::lowered::{Host, Lowered};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// The outcome of all cases in one host.
 #[derive(Debug)]
@@ -51,12 +52,12 @@ impl Tally {
             self.requests
         );
         for (reason, names) in &self.cannot_run {
-            text += &format!("\n  cannot run: {reason}: {}", names.join(", "));
+            let _ = write!(text, "\n  cannot run: {reason}: {}", names.join(", "));
         }
         for (name, wrong) in &self.failed {
-            text += &format!("\n  FAILED {name}");
+            let _ = write!(text, "\n  FAILED {name}");
             for line in wrong {
-                text += &format!("\n    {line}");
+                let _ = write!(text, "\n    {line}");
             }
         }
         text

@@ -2,7 +2,10 @@
 
 use super::spec::{ErrorSpec, ProxySpec};
 use serde_json::{Map, Value, json};
-use switchyard_envoy::diagnostic::{Diagnostic, Severity};
+use std::net::SocketAddr;
+use std::path::Path;
+use switchyard_envoy::bootstrap::{Settings, generate};
+use switchyard_envoy::diagnostic::{Diagnostic, Severity, human};
 use switchyard_envoy::manifest::{Input, Kind, Manifest, Manifests, ReadError, read_sources};
 use switchyard_envoy::translate::{Model, Options};
 use switchyard_filter::document::{ControlHeaders, Document, Proxy};
@@ -65,6 +68,30 @@ fn unplaced(message: String) -> Diagnostic {
 fn said(diagnostics: Vec<Diagnostic>) -> Vec<ErrorSpec> {
     let errors = diagnostics.into_iter().filter(Diagnostic::is_error);
     errors.map(|found| ErrorSpec { field: found.field, message: found.message }).collect()
+}
+
+/// What the generator writes for the listener of a case, and the names of its clusters. Errors: what it says.
+pub fn bootstrap(file: &str, text: &str, proxy: &ProxySpec, wasm: &Path) -> Result<(Value, Vec<String>), String> {
+    let told = |diagnostics: Vec<Diagnostic>| human(&diagnostics, false);
+    let input = Input { name: file.into(), bytes: text.into() };
+    let namespace = Some(proxy.namespace.as_str()).filter(|namespace| !namespace.is_empty());
+    let manifests = read_sources(vec![input], namespace).map_err(|error| error.to_string())?;
+    let model = Model::new(&manifests, &options(proxy)).map_err(told)?;
+    let name = model.listener(&pick(&model, proxy).map_err(told)?).map_err(told)?.name;
+    let settings = Settings {
+        listen: SocketAddr::from(([127, 0, 0, 1], 10000)),
+        admin: SocketAddr::from(([127, 0, 0, 1], 9901)),
+        wasm: wasm.into(),
+        record: None,
+        record_all_headers: false,
+        trusted_hops: 0,
+    };
+    let generated = generate(&model, &settings).map_err(told)?.bootstrap;
+    let resources = &generated["static_resources"];
+    let list = |name: &str| resources[name].as_array().cloned().unwrap_or_default();
+    let listener = list("listeners").into_iter().find(|listener| listener["name"] == name.as_str());
+    let clusters = list("clusters").iter().filter_map(|cluster| Some(cluster["name"].as_str()?.to_owned())).collect();
+    Ok((listener.ok_or_else(|| format!("no listener `{name}`"))?, clusters))
 }
 
 fn by_hand(manifests: &Manifests, proxy: &ProxySpec) -> Value {
