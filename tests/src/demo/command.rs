@@ -1,7 +1,7 @@
 //! Calls of the command `switchyard`, the one that was built with the demo.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 /// What a call printed and how it ended.
@@ -15,11 +15,16 @@ pub struct Said {
     pub err: String,
 }
 
-/// Runs `switchyard ARGUMENTS`; it dies with this future. Errors: it does not start.
+/// The root of the workspace.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Runs `switchyard ARGUMENTS` in the root of the workspace, so that `manifests/demo` is told as people know it; it dies
+/// with this future. Errors: it does not start.
 pub async fn call(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Said, String> {
     let program = program()?;
     let output = tokio::process::Command::new(&program)
         .args(arguments)
+        .current_dir(Path::new(ROOT))
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()

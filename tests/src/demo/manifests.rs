@@ -35,9 +35,11 @@ pub fn copy(folder: &Path, ports: [u16; 2], weights: [u8; 2]) -> Result<(), Stri
     Ok(())
 }
 
-/// `manifests/demo` of this workspace.
+/// The manifests as they are in the workspace, from its root.
+pub const SOURCE: &str = "manifests/demo";
+
 fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/demo")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(SOURCE)
 }
 
 #[cfg(test)]

@@ -16,12 +16,17 @@ pub fn find(forged: &[Answer]) -> Option<&Answer> {
     forged.iter().find(fits)
 }
 
-/// What `switchyard explain` says of it. Errors: the call fails, or it explains another outcome than Envoy's.
+/// What `switchyard explain` says of it. Errors: the call fails, or it explains another outcome than Envoy's, or it does
+/// not name the line of the rule.
 pub async fn explain(manifests: &Path, answer: &Answer, user: &User) -> Result<String, String> {
     let cookie = user.cookie().ok_or("a returning user without a cookie")?;
     let mut call = arguments!["explain", manifests, "--request", format!("GET http://{HOST}{}", answer.target)];
     call.extend(arguments!["--header", format!("cookie: uid={cookie}"), "--header", "user-type: internal"]);
     let told = command::expect(&call).await?;
+
+    if !told.contains("virtual-service.yaml:") {
+        return Err(format!("`switchyard explain` names no line of the VirtualService:\n{told}"));
+    }
 
     call.extend(arguments!["--format", "json"]);
     let json = command::expect(&call).await?;
