@@ -49,7 +49,7 @@ node: rust ## the cases in the core on wasm32-unknown-unknown, run by Node
 	@cargo run -q -p switchyard-tests --bin lower-cases > $(cases).new && mv $(cases).new $(cases)
 	@runner=$$(tests/tools/wasm-bindgen.sh); node=$$(tests/tools/node.sh); \
 		SWITCHYARD_CASES=$(cases) PATH=$$(dirname $$node):$$PATH CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$$runner \
-		$(stage) "cases in Node" cargo test -p switchyard-tests --target wasm32-unknown-unknown --test node
+		$(stage) "cases in Node" cargo test -p switchyard-tests --target wasm32-unknown-unknown --test node -- --nocapture
 
 envoy: ## install the pinned Envoy and print its path
 	@tests/tools/envoy.sh

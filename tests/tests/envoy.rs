@@ -11,7 +11,7 @@ async fn cases() {
     let cases = load_all(&folder()).expect("cases");
     let mut tally = Tally::new(Host::Envoy);
     let result = envoy::run_all(&released_wasm(), &cases, &mut tally).await;
-    println!("{}", tally.report());
+    tally.print();
     result.expect("Envoy");
     assert!(tally.is_good());
 }

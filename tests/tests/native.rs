@@ -20,7 +20,7 @@ fn cases() {
             core::run_all([lowered], &mut tally);
         }
     }
-    println!("{}", tally.report());
+    tally.print();
     assert!(tally.is_good());
 }
 

@@ -13,7 +13,7 @@ fn cases() {
     let module = Module::load(released_wasm()).expect("the released .wasm");
     let mut tally = Tally::new(Host::Wasmtime);
     let result = wasm::run_all(&module, cases.iter().map(|case| &case.lowered), &mut tally);
-    println!("{}", tally.report());
+    tally.print();
     result.expect("the VM");
     assert!(tally.is_good());
 }

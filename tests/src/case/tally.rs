@@ -63,6 +63,14 @@ impl Tally {
         text
     }
 
+    /// Prints the report, also from a test that passes: past `cargo test`, which keeps to itself what `println!` says.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn print(&self) {
+        use std::io::Write as _;
+        // Nobody is left to be told when this fails.
+        let _ = writeln!(std::io::stderr(), "\n{}", self.report());
+    }
+
     /// Whether every case that can run here passed, and there was one.
     pub fn is_good(&self) -> bool {
         self.failed.is_empty() && self.passed > 0

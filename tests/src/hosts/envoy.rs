@@ -14,7 +14,6 @@ use crate::case::{CaseFile, LoweredRequest, Tally, compare};
 use crate::harness::{Client, Echo, Envoy, validate};
 use observe::observe;
 use rig::Rig;
-use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -82,7 +81,7 @@ async fn refused(rig: &Rig, case: &CaseFile, config: PathBuf) -> Vec<String> {
 }
 
 async fn run(case: &CaseFile, mut client: Client, echo: &Echo) -> Vec<String> {
-    let observing = case.lowered.document.as_ref().is_some_and(|document| document["mode"] == Value::from("observe"));
+    let observing = case.lowered.document.as_ref().is_some_and(|document| document["mode"] == "observe");
     let mut wrong = Vec::new();
     for (index, request) in case.lowered.requests.iter().enumerate() {
         let found = check(&mut client, echo, request, observing).await.unwrap_or_else(|error| vec![error]);
