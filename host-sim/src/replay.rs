@@ -173,6 +173,9 @@ fn decide_all(
     tally: &mut Tally<'_>,
     decisions: &mut Option<&mut (dyn Write + '_)>,
 ) -> Result<(), Error> {
+    let all = ready.len();
+    ready.retain(|joined| joined.start.is_some() || joined.end.as_ref().is_none_or(|end| !end.is_untouched));
+    input.refused += (all - ready.len()) as u64;
     input.requests += ready.len() as u64;
     input.unfinished += ready.iter().filter(|joined| joined.end.is_none()).count() as u64;
     let with_line = decisions.is_some();

@@ -3,7 +3,7 @@
 //! | key | meaning |
 //! |---|---|
 //! | `type` | `DownstreamStart` or `DownstreamEnd`; a line without one is an end |
-//! | `id` | joins the two; an end whose `id` is `null` is a request that Envoy refused before any filter |
+//! | `id` | joins the two |
 //! | `m`, `s`, `a`, `p`, `op` | `:method`, `:scheme`, `:authority`, `:path`, the path before a rewrite |
 //! | `h`, `hp` | headers by name, `null` for one that was not there; `hp: "listed"`: names that are no key are unknown |
 //! | `qp` | `dropped`: the paths are without their queries, because a sticky subject is in them |
@@ -65,6 +65,9 @@ pub struct Line {
     pub decided_cluster: Option<String>,
     /// What the filter told of the draws.
     pub draws: Option<Recording>,
+    /// An end that has no request id, nothing from the filter and no cluster. Without a start, Envoy refused the request
+    /// before any filter saw it: a path that cannot be normalised, say.
+    pub is_untouched: bool,
 }
 
 /// The headers of a line.
@@ -81,7 +84,7 @@ pub struct Headers {
 pub enum Skip {
     /// An event that is no start and no end (periodic and upstream lines).
     Event,
-    /// A request that Envoy refused before any filter saw it.
+    /// A request that Envoy refused before any filter saw it: an end whose `id` is `null`.
     Refused,
     /// Not a line of a recording, and why.
     Unreadable(String),
@@ -133,8 +136,14 @@ pub fn read(line: &[u8]) -> Result<Line, Skip> {
         status: present(scalar("c")).and_then(|status| status.parse().ok()).filter(|status| *status != 0),
         upstream_cluster: present(scalar("uc")),
         decided_cluster: keys.get("cluster").and_then(|value| present(quoted_scalar(value))),
+        is_untouched: kind == Kind::End
+            && ["rid", "cluster", "draws", "uc"].iter().all(|key| keys.get(*key).is_some_and(|value| is_null(value))),
         draws: present(scalar("draws")).and_then(|line| Recording::parse(line.trim_matches('"'))),
     })
+}
+
+fn is_null(value: &RawValue) -> bool {
+    value.get().starts_with('n')
 }
 
 /// A string or number; `null`, `-` and an empty one are absent.
@@ -161,8 +170,7 @@ fn quoted_scalar(value: &RawValue) -> Scalar {
 fn headers(value: &RawValue, is_partial: bool) -> Option<Headers> {
     let map: BTreeMap<String, &RawValue> = serde_json::from_str(value.get()).ok()?;
     let line = |(name, value): (String, &RawValue)| {
-        let is_there = !value.get().starts_with('n');
-        (name.to_ascii_lowercase().into_bytes(), is_there.then(|| text::bytes(value.get())))
+        (name.to_ascii_lowercase().into_bytes(), (!is_null(value)).then(|| text::bytes(value.get())))
     };
     Some(Headers { lines: map.into_iter().map(line).collect(), is_partial })
 }

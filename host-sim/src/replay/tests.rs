@@ -114,6 +114,18 @@ fn a_request_is_undecidable_when_the_first_rule_that_is_not_false_is_unknown() {
     assert_eq!(report.rules.last().map(|row| row.rule.as_str()), Some("pass"));
 }
 
+/// As Envoy 1.40.0 wrote it for `GET /a#b`; a start, or a word of the filter, would say that it got further.
+#[test]
+fn a_request_that_envoy_refused_is_not_counted() {
+    let refused = r#"{"a":"shop","c":400,"cluster":null,"d":"path_normalization_failed","draws":null,"h":{"x-beta":null},"hp":"listed","id":"-/30/1","m":"GET","p":"/a#b","rid":null,"type":"DownstreamEnd","uc":null}"#;
+    let started = refused.replace("DownstreamEnd", "DownstreamStart");
+    let decided = refused.replace(r#""cluster":null"#, r#""cluster":"-""#);
+    for (recording, requests) in [(refused.to_owned(), 0), (format!("{started}\n{refused}"), 1), (decided, 1)] {
+        let (report, _) = run(&recording, &["mesh"]);
+        assert_eq!((report.input.requests, report.input.refused), (requests, 1 - requests));
+    }
+}
+
 #[test]
 fn of_several_listeners_the_recorded_one_decides() {
     let named = |name: &str| request(1, 1, None).replace(r#""m":"#, &format!(r#""listener":"{name}","m":"#));
