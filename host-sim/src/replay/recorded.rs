@@ -3,6 +3,7 @@
 use super::join::Joined;
 use super::line::{Line, Scalar};
 use std::net::IpAddr;
+use switchyard_filter::Policy;
 use switchyard_filter::draw::{Digest, Draws, Recorded};
 use switchyard_filter::headers::REQUEST_ID;
 use switchyard_filter::recorded::Recording;
@@ -94,6 +95,11 @@ impl Exchange {
             Known::Absent => self.absent.iter_mut().for_each(|absent| absent.push(name.to_vec())),
             Known::Unknown => {}
         }
+    }
+
+    /// Whether it holds digests that mean nothing under this policy's seed.
+    pub fn has_other_seed(&self, policy: &Policy) -> bool {
+        !self.draws.digests.is_empty() && self.draws.seed != policy.seed().fingerprint()
     }
 
     /// What the request and its draws borrow.

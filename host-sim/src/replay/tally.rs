@@ -6,7 +6,7 @@ use super::report::{
     RuleReport, TagReport,
 };
 use super::share::Shares;
-use super::verdict::{Count, Difference, Parity, Verdict};
+use super::verdict::{Count, Difference, OTHER_SEED, Parity, Verdict};
 use std::collections::BTreeMap;
 
 /// How many examples are told.
@@ -142,6 +142,11 @@ fn add(shares: &mut Shares, count: &Count) {
 
 /// What to log, so that a decision no longer hangs on something unknown.
 fn advice(missing: &str) -> String {
+    if missing == OTHER_SEED {
+        return "the recording was made under another `seed`; replay under that one, or record with \
+                `--record-headers all`, which holds the values"
+            .to_owned();
+    }
     let quoted = |prefix: &str| missing.strip_prefix(prefix).and_then(|rest| rest.strip_suffix('`'));
     let key = match (quoted("header `"), quoted("subject `")) {
         (Some(":method"), _) => r#""m": "%REQ(:METHOD)%""#.to_owned(),
@@ -149,6 +154,9 @@ fn advice(missing: &str) -> String {
         (Some(":authority"), _) => r#""a": "%REQ(:AUTHORITY)%""#.to_owned(),
         (Some(":path"), _) => r#""p": "%REQ(:PATH)%""#.to_owned(),
         (Some("x-request-id"), _) => r#""rid": "%REQ(X-REQUEST-ID)%""#.to_owned(),
+        (Some("authorization" | "cookie" | "proxy-authorization"), _) => {
+            return "`switchyard generate --record FILE --record-headers all` logs it, with all others".to_owned();
+        }
         (Some(name), _) => format!(r#""h": {{"{name}": "%REQ({})%"}}"#, name.to_ascii_uppercase()),
         (_, Some(_)) => r#""draws": "%FILTER_STATE(wasm.switchyard_draws:PLAIN)%""#.to_owned(),
         _ if missing == "source address" => r#""ra": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%""#.to_owned(),

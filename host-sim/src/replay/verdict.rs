@@ -5,12 +5,16 @@ use super::recorded::Exchange;
 use crate::candidates::{Which, enumerate};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use switchyard_filter::block::Missing;
 use switchyard_filter::decision::{Action, Decision};
 use switchyard_filter::document::Mode;
 use switchyard_filter::report::Report;
 use switchyard_filter::request::{Known, Request};
 use switchyard_filter::tag::TagState;
 use switchyard_filter::{Policy, decide};
+
+/// What is missing where a recording holds digests of another seed.
+pub const OTHER_SEED: &str = "digests under this policy's seed";
 
 /// What became of a recorded request.
 #[derive(Debug)]
@@ -126,6 +130,7 @@ pub fn verdict(
         Action::Undecidable(_) => "undecidable",
     };
     let counted = match (&decision.action, catalog.rule(index, &decision)) {
+        (Action::Undecidable(Missing::Subject(_)), _) if exchange.has_other_seed(policy) => Err(OTHER_SEED.to_owned()),
         (Action::Undecidable(missing), _) => Err(missing.to_string()),
         (_, None) => Err("what decides it".to_owned()),
         (_, Some(rule)) => {
