@@ -144,3 +144,76 @@ fn lower(written: &RequestSpec) -> Result<LoweredRequest, String> {
         envoy_answers: written.envoy_answers,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHOP: &str = "apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop, namespace: demo}
+spec: {hosts: [shop], http: [{route: [{destination: {host: shop}}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: shop, namespace: demo}
+spec: {ports: [{port: 80, name: http}]}";
+
+    fn case(spec: &str) -> Result<CaseFile, String> {
+        load("topic/rule", &format!("{SHOP}\n---\napiVersion: switchyard.dev/v1alpha1\nkind: Case\nspec: {spec}\n"))
+    }
+
+    #[test]
+    fn a_request_becomes_lines_and_keeps_what_is_sent() {
+        let spec =
+            "{pins: x, requests: [{method: POST, url: 'http://shop:80/a/../b?c', headers: [[X-A, {base64: /w==}]]}]}";
+        let file = case(spec).unwrap();
+        assert_eq!(file.wrong, [""; 0]);
+        let request = &file.lowered.requests[0];
+        assert_eq!((request.path.as_deref(), request.target.as_str()), (Some("/b?c"), "/a/../b?c"));
+        let lines: Vec<_> =
+            request.lines().iter().map(|(name, value)| format!("{}={}", latin1(name), latin1(value))).collect();
+        assert_eq!(lines, [":authority=shop:80", ":path=/b?c", ":method=POST", ":scheme=http", "x-a=\u{ff}"]);
+    }
+
+    #[test]
+    fn what_a_case_cannot_say_is_an_error() {
+        for (spec, error) in [
+            ("{pins: x, requests: []}", "a case has `requests` or `errors`"),
+            ("{requests: [{url: 'http://shop/'}]}", "spec: `pins` is missing"),
+            ("{pins: x, request: []}", "spec.request: unknown field `request`, did you mean `requests`?"),
+            ("{pins: x, requests: [{url: 'http://shop'}]}", "`http://shop` has no path: write one, or a `target`"),
+            ("{pins: x, requests: [{url: shop}]}", "`shop` is no URL"),
+            ("{pins: x, requests: [{url: 'http://shop/'}], cannotRun: {mars: far}}", "cannotRun: `mars` is no host"),
+            (
+                "{pins: x, requests: [{url: 'http://shop/'}], cannotRun: {envoy: ''}}",
+                "cannotRun.envoy: a reason is missing",
+            ),
+            (
+                "{pins: x, requests: [{url: 'http://shop/', expect: {rul: a}}]}",
+                "spec.requests[0].expect.rul: unknown field `rul`, did you mean `rule`?",
+            ),
+            (
+                "{pins: x, requests: [{url: 'http://shop/', expect: {port: a}}]}",
+                "spec.requests[0].expect.port: is no value that this field can have",
+            ),
+            (
+                "{pins: x, requests: [{url: 'http://shop/', headers: [[a]]}]}",
+                "spec.requests[0].headers[0]: expected a list of name and value, found a list",
+            ),
+        ] {
+            assert_eq!(case(spec).map(|_| ()).unwrap_err(), error, "{spec}");
+        }
+    }
+
+    #[test]
+    fn errors_that_are_said_and_not_expected_are_wrong_and_the_other_way_round() {
+        let expected = "{pins: x, errors: [{field: spec, message: wrong}]}";
+        assert!(case(expected).unwrap().wrong[0].contains("message: \"wrong\""));
+        let bad = format!(
+            "{}\n---\nkind: Case\napiVersion: switchyard.dev/v1alpha1\nspec: {{pins: x, requests: [{{url: 'http://a/'}}]}}",
+            SHOP.replace("hosts", "host")
+        );
+        assert!(load("a/b", &bad).unwrap().wrong[0].contains("unknown field `host`"));
+    }
+}

@@ -129,3 +129,54 @@ fn retries(lines: &[Header]) -> Result<Value, String> {
         "retryOn": on.join(","),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(name: &str, value: &str) -> Header {
+        (name.into(), value.into())
+    }
+
+    #[test]
+    fn effects_tell_the_decision() {
+        let cluster = "outbound|80|v1|shop.demo.svc.cluster.local";
+        let seen = Seen {
+            rule: "demo/shop/http[0]".into(),
+            tags: "user-type=internal,tier=gold".into(),
+            cluster: cluster.into(),
+            upstream: Some(vec![
+                line(":path", "/a"),
+                line("x-switchyard-cluster", cluster),
+                line("x-envoy-max-retries", "2"),
+                line("x-envoy-retry-on", "5xx"),
+                line("x-envoy-retriable-status-codes", "503"),
+            ]),
+            ..Seen::default()
+        };
+        let fields = seen.clone().decision(false).unwrap().fields;
+        assert_eq!((&fields["virtualService"], &fields["rule"]), (&json!("demo/shop"), &json!("http[0]")));
+        assert_eq!(
+            (&fields["action"], &fields["subset"], &fields["port"]),
+            (&json!("forward"), &json!("v1"), &json!(80))
+        );
+        assert_eq!(fields["tags"], json!({"user-type": "internal", "tier": "gold"}));
+        assert_eq!(fields["retries"], json!({"attempts": 2, "perTryTimeoutMs": null, "retryOn": "5xx,503"}));
+        // The header and the access log must agree.
+        let other = Seen { cluster: "other".into(), ..seen };
+        assert!(other.decision(false).is_err());
+    }
+
+    #[test]
+    fn under_observation_only_the_access_log_tells() {
+        let seen = Seen {
+            rule: "no_route".into(),
+            cluster: "-".into(),
+            upstream: Some(vec![line(":path", "/")]),
+            ..Seen::default()
+        };
+        let fields = seen.decision(true).unwrap().fields;
+        assert_eq!((&fields["action"], &fields["cluster"]), (&json!("reply"), &Value::Null));
+        assert_eq!(fields.get("requestHeaders"), None, "nothing was set");
+    }
+}
