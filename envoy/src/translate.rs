@@ -26,6 +26,7 @@ use origin::Origins;
 use policy::Policies;
 use std::collections::BTreeMap;
 use switchyard_filter::document::{AccessLog, Document, Proxy};
+use switchyard_filter::error::is_directly_below;
 use virtual_service::Routed;
 
 /// What stands around the filter: what that does, the filter need not do.
@@ -86,7 +87,7 @@ impl<'a> Model<'a> {
     /// # Errors
     /// Everything that is wrong, warnings too, in order of place.
     pub fn new(manifests: &'a Manifests, options: &Options) -> Result<Self, Vec<Diagnostic>> {
-        let mut notes = Notes { all: vec![], allow_missing: options.allow_missing };
+        let mut notes = Notes { all: vec![], unread: vec![], allow_missing: options.allow_missing };
         let mut services = known::services(manifests, &options.domain, &mut notes);
         subset::assign(manifests, &options.domain, &mut services, &mut notes);
         let mut routed = virtual_service::read(manifests, &mut notes);
@@ -102,6 +103,7 @@ impl<'a> Model<'a> {
                 Err(found) => notes.all.extend(found),
             }
         }
+        drop_echoes(&mut notes);
         sort(&mut notes.all);
         if notes.all.iter().any(Diagnostic::is_error) {
             return Err(notes.all);
@@ -191,6 +193,8 @@ impl<'a> Model<'a> {
 #[derive(Debug, Default)]
 struct Notes {
     all: Vec<Diagnostic>,
+    /// Fields that could not be read: what they are part of is incomplete.
+    unread: Vec<(Option<Place>, String)>,
     allow_missing: bool,
 }
 
@@ -219,6 +223,20 @@ fn numbered(manifests: &Manifests, kind: Kind) -> impl Iterator<Item = (usize, &
 /// `spec` and then the fields of `path`.
 fn spec(path: &str) -> Path {
     Path::root().field("spec").join(&Path::parse(path).0)
+}
+
+/// Leaves out what is only said because a field right below could not be read.
+fn drop_echoes(notes: &mut Notes) {
+    let is_within = |outer: &Option<Place>, inner: &Option<Place>| match (outer, inner) {
+        (Some(outer), Some(inner)) => {
+            outer.source.name == inner.source.name && (outer.span.start..=outer.span.end).contains(&inner.span.start)
+        }
+        _ => false,
+    };
+    let Notes { all, unread, .. } = notes;
+    all.retain(|said| {
+        !unread.iter().any(|(place, field)| is_directly_below(&said.field, field) && is_within(&said.place, place))
+    });
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ mod virtual_service;
 
 use crate::document::{Document, Service};
 use crate::draw::Seed;
-use crate::error::{At, Error};
+use crate::error::{At, Error, is_directly_below};
 use crate::policy::Policy;
-use crate::read::read;
+use crate::read::{parse, read_on};
 use std::collections::BTreeMap;
 
 pub use name::{aliases, resolve};
@@ -24,8 +24,17 @@ pub fn compile_json(text: &[u8]) -> Result<Policy, Vec<Error>> {
     if text.is_empty() {
         return Err(wrong("the configuration is empty: give the plugin its configuration as JSON".into()));
     }
-    let value = serde_json::from_slice(text).map_err(|e| wrong(format!("the configuration is no JSON: {e}")))?;
-    compile(&read(&value)?)
+    let value = parse(text).map_err(|e| wrong(format!("the configuration is no JSON: {e}")))?;
+    let (document, mut errors) = read_on(&value);
+    match document.as_ref().map(compile) {
+        Some(Ok(policy)) if errors.is_empty() => Ok(policy),
+        Some(Err(mut more)) => {
+            more.retain(|error| !errors.iter().any(|first| is_directly_below(&error.path, &first.path)));
+            errors.extend(more);
+            Err(errors)
+        }
+        _ => Err(errors),
+    }
 }
 
 /// Compiles a document.

@@ -74,6 +74,19 @@ impl At {
     }
 }
 
+/// Whether `below` is a field or an element of what is at `path`, not deeper down. A field that is wrong leaves its parent
+/// incomplete, and what that is told for is an echo of the first error.
+pub fn is_directly_below(path: &str, below: &str) -> bool {
+    let Some(rest) = below.strip_prefix(path) else {
+        return false;
+    };
+    match rest.strip_prefix('.') {
+        Some(name) => !name.is_empty() && !name.contains(['.', '[']),
+        None if path.is_empty() => !rest.is_empty() && !rest.contains(['.', '[']),
+        None => rest.starts_with('[') && rest.find(']').is_some_and(|end| rest.len() == end.saturating_add(1)),
+    }
+}
+
 /// Appends a field to a path: `.name`, or `["na.me"]` where the name is not made of letters, digits, `-`, `_`.
 pub fn push_field(path: &mut String, name: &str) {
     let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
@@ -97,6 +110,16 @@ pub fn push_field(path: &mut String, name: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_is_directly_below_its_parent_only() {
+        for (path, below) in [("", "a"), ("a", "a.b"), ("a[1]", "a[1].b"), ("a", "a[1]"), ("a", "a[\"b.c\"]")] {
+            assert!(is_directly_below(path, below), "{path} {below}");
+        }
+        for (path, below) in [("", "a.b"), ("a", "a"), ("a", "ab"), ("a", "a.b.c"), ("a", "a[1].b"), ("a.b", "a")] {
+            assert!(!is_directly_below(path, below), "{path} {below}");
+        }
+    }
 
     #[test]
     fn a_path_quotes_keys_that_are_no_plain_names() {

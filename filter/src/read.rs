@@ -19,11 +19,87 @@ pub trait Read: Sized {
 /// # Errors
 /// Every error, each with its path from the root of `value`.
 pub fn read<T: Read>(value: &Value) -> Result<T, Vec<crate::Error>> {
-    let mut at = At::root();
-    let seen = T::read(value, &mut at);
-    match (seen, at.into_errors()) {
+    match read_on(value) {
         (Some(seen), errors) if errors.is_empty() => Ok(seen),
         (_, errors) => Err(errors),
+    }
+}
+
+/// Reads a whole value from the root, and what is there of it in spite of errors: fields that nobody knows are left out.
+/// So what comes after can tell what else is wrong; a value with any error must not be used for anything else.
+pub fn read_on<T: Read>(value: &Value) -> (Option<T>, Vec<crate::Error>) {
+    let mut at = At::root();
+    let seen = T::read(value, &mut at);
+    (seen, at.into_errors())
+}
+
+/// Parses JSON text in which no object has a key twice: of two, serde_json would keep the last and forget the first.
+///
+/// # Errors
+/// What is wrong with it, with line and column.
+pub fn parse(text: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice::<Unique>(text).map(|unique| unique.0).map_err(|e| e.to_string())
+}
+
+/// A value in which no object has a key twice.
+struct Unique(Value);
+
+impl<'de> serde::Deserialize<'de> for Unique {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> serde::de::Visitor<'de> for UniqueVisitor {
+    type Value = Unique;
+
+    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Unique, E> {
+        Ok(Unique(Value::Null))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Unique, E> {
+        Ok(Unique(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Unique, E> {
+        Ok(Unique(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Unique, E> {
+        Ok(Unique(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Unique, E> {
+        Ok(Unique(value.into()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Unique, E> {
+        Ok(Unique(value.into()))
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Unique, A::Error> {
+        let mut all = Vec::new();
+        while let Some(Unique(item)) = items.next_element()? {
+            all.push(item);
+        }
+        Ok(Unique(Value::Array(all)))
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut entries: A) -> Result<Unique, A::Error> {
+        let mut all = serde_json::Map::new();
+        while let Some((key, Unique(value))) = entries.next_entry::<String, Unique>()? {
+            if all.contains_key(&key) {
+                return Err(serde::de::Error::custom(format_args!("`{key}` is there twice")));
+            }
+            all.insert(key, value);
+        }
+        Ok(Unique(Value::Object(all)))
     }
 }
 
@@ -199,28 +275,26 @@ macro_rules! record {
                     at.error($crate::read::mismatch("an object", value));
                     return None;
                 };
-                let before = at.count();
                 $crate::read::unknown_fields(entries, &[$($name),*], &[$($($later),*)?], at);
                 $(
                     let $field: Option<$ty> = match entries.get($name) {
                         None | Some(::serde_json::Value::Null) => {
-                            $crate::record!(@absent at, $name $(, $required)?);
-                            Some(Default::default())
+                            $crate::record!(@absent at, $name $(, $required)?)
                         }
                         Some(value) => at.field($name, |at| $crate::read::Read::read(value, at)),
                     };
                 )*
-                if at.count() > before {
-                    return None;
-                }
                 Some(Self { $($field: $field?),* })
             }
         }
     };
-    (@absent $at:ident, $name:literal) => {};
-    (@absent $at:ident, $name:literal, required) => {
-        $at.error(concat!("`", $name, "` is missing"))
+    (@absent $at:ident, $name:literal) => {
+        Some(Default::default())
     };
+    (@absent $at:ident, $name:literal, required) => {{
+        $at.error(concat!("`", $name, "` is missing"));
+        None
+    }};
 }
 
 /// Declares an enum of a document whose values are plain names; the first is the default.

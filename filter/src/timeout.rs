@@ -31,7 +31,7 @@ fn is_grpc(content_type: &[u8]) -> bool {
 /// gRPC's wire format: up to eight digits and a unit; in milliseconds, rounded up, so that a limit never vanishes.
 fn parse(asked: &[u8]) -> Option<u64> {
     let (unit, digits) = asked.split_last()?;
-    if digits.is_empty() || digits.len() > 8 {
+    if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     let number: u64 = core::str::from_utf8(digits).ok()?.parse().ok()?;
@@ -45,7 +45,8 @@ fn parse(asked: &[u8]) -> Option<u64> {
         _ => return None,
     };
     let total = u128::from(number).checked_mul(u128::from(nanoseconds))?;
-    u64::try_from(total.div_ceil(1_000_000)).ok()
+    // 0 means no limit to Envoy's router; a caller cannot lift the rule's.
+    u64::try_from(total.div_ceil(1_000_000)).ok().filter(|ms| *ms > 0)
 }
 
 #[cfg(test)]
@@ -54,7 +55,10 @@ mod tests {
 
     #[test]
     fn grpc_asks_for_less_but_never_for_more() {
-        let cases: [(&[u8], &[u8], Option<u64>, Option<u64>); 7] = [
+        let cases: [(&[u8], &[u8], Option<u64>, Option<u64>); 10] = [
+            (b"application/grpc", b"0S", Some(2000), Some(2000)),
+            (b"application/grpc", b"00000000m", None, None),
+            (b"application/grpc", b"+5S", None, None),
             (b"application/grpc", b"500m", Some(2000), Some(500)),
             (b"application/grpc+proto", b"5S", Some(2000), Some(2000)),
             (b"application/grpc", b"5S", None, Some(5000)),

@@ -53,7 +53,7 @@ impl<'a> Listener<'a> {
             policy = compile(&document)?;
         }
         let owners: Vec<_> = routed.iter().filter_map(|routed| manifests.get(routed.manifest)).collect();
-        let mut notes = Notes { all: vec![], allow_missing: model.options.allow_missing };
+        let mut notes = Notes { all: vec![], unread: vec![], allow_missing: model.options.allow_missing };
         missing::ports(&policy, &owners, &model.services, &mut notes);
         if notes.all.iter().any(Diagnostic::is_error) {
             return Err(notes.all);

@@ -45,7 +45,6 @@ pub fn full_gateway(gateway: &str, namespace: &str) -> String {
 }
 
 fn one(manifest: &Manifest, notes: &mut Notes) -> Option<VirtualService> {
-    let before = notes.all.len();
     let mut value = manifest.spec();
     if let Value::Object(fields) = &mut value {
         for field in OURS {
@@ -70,18 +69,17 @@ fn one(manifest: &Manifest, notes: &mut Notes) -> Option<VirtualService> {
         notes.push(manifest.error(&Path::root(), "`spec` is missing").field("spec"));
         return None;
     }
-    match switchyard_filter::read::read::<VirtualService>(&value) {
-        Ok(mut read) if notes.all.len() == before => {
-            read.namespace.clone_from(&manifest.namespace);
-            read.creation_timestamp.clone_from(&manifest.creation_timestamp);
-            Some(read)
-        }
-        Ok(_) => None,
-        Err(errors) => {
-            notes.all.extend(errors.iter().map(|error| manifest.error(&spec(&error.path), &error.message)));
-            None
-        }
+    // What is there in spite of errors is compiled too, so that everything that is wrong is told at once.
+    let (read, errors) = switchyard_filter::read::read_on::<VirtualService>(&value);
+    for error in &errors {
+        let found = manifest.error(&spec(&error.path), &error.message);
+        notes.unread.push((found.place.clone(), found.field.clone()));
+        notes.push(found);
     }
+    let mut read = read?;
+    read.namespace.clone_from(&manifest.namespace);
+    read.creation_timestamp.clone_from(&manifest.creation_timestamp);
+    Some(read)
 }
 
 impl Routed {
