@@ -193,7 +193,7 @@ impl<'a> Model<'a> {
 #[derive(Debug, Default)]
 struct Notes {
     all: Vec<Diagnostic>,
-    /// Fields that could not be read: what they are part of is incomplete.
+    /// Fields that could not be read, each with the place of what it is part of: that is incomplete.
     unread: Vec<(Option<Place>, String)>,
     allow_missing: bool,
 }
@@ -227,15 +227,11 @@ fn spec(path: &str) -> Path {
 
 /// Leaves out what is only said because a field right below could not be read.
 fn drop_echoes(notes: &mut Notes) {
-    let is_within = |outer: &Option<Place>, inner: &Option<Place>| match (outer, inner) {
-        (Some(outer), Some(inner)) => {
-            outer.source.name == inner.source.name && (outer.span.start..=outer.span.end).contains(&inner.span.start)
-        }
-        _ => false,
-    };
     let Notes { all, unread, .. } = notes;
     all.retain(|said| {
-        !unread.iter().any(|(place, field)| is_directly_below(&said.field, field) && is_within(&said.place, place))
+        // The whole of a spec is shown as `spec`, its fields without it.
+        let field = if said.field == "spec" { "" } else { &said.field };
+        !unread.iter().any(|(parent, below)| *parent == said.place && is_directly_below(field, below))
     });
 }
 

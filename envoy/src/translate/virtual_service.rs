@@ -72,8 +72,12 @@ fn one(manifest: &Manifest, notes: &mut Notes) -> Option<VirtualService> {
     // What is there in spite of errors is compiled too, so that everything that is wrong is told at once.
     let (read, errors) = switchyard_filter::read::read_on::<VirtualService>(&value);
     for error in &errors {
-        let found = manifest.error(&spec(&error.path), &error.message);
-        notes.unread.push((found.place.clone(), found.field.clone()));
+        let path = spec(&error.path);
+        let found = manifest.error(&path, &error.message);
+        let mut parent = path;
+        parent.0.pop();
+        // What is said of the parent is shown where the parent is.
+        notes.unread.push((manifest.error(&parent, "").place, found.field.clone()));
         notes.push(found);
     }
     let mut read = read?;
