@@ -5,11 +5,12 @@ mod name;
 mod tag;
 mod virtual_service;
 
-use crate::document::{Document, Service};
+use crate::document::{Document, HttpCookie, Service};
 use crate::draw::Seed;
 use crate::error::{At, Error, is_directly_below};
 use crate::policy::Policy;
 use crate::read::{parse, read_on};
+use crate::split::{Split, Subject};
 use std::collections::BTreeMap;
 
 pub use name::{aliases, resolve};
@@ -46,11 +47,12 @@ pub fn compile(document: &Document) -> Result<Policy, Vec<Error>> {
     let scope = Scope::new(document, &mut at);
     let tags = tag::compile(document, &scope, &mut at);
     let routing = virtual_service::compile(document, &scope, &mut at);
+    check_cookies(document, &mut at);
     let errors = at.into_errors();
     if !errors.is_empty() {
         return Err(errors);
     }
-    Ok(Policy {
+    let mut policy = Policy {
         mode: document.mode,
         access_log: document.access_log,
         control_headers: document.control_headers,
@@ -59,7 +61,31 @@ pub fn compile(document: &Document) -> Result<Policy, Vec<Error>> {
         tags,
         rules: routing.rules.into(),
         hosts: routing.hosts,
-    })
+        routes: routing.routes.into(),
+        asks_query: false,
+    };
+    let by_query = |split: &Split| matches!(split.subject, Subject::Query { .. });
+    policy.asks_query = !policy.matched_query_parameters().is_empty() || policy.splits().any(by_query);
+    Ok(policy)
+}
+
+/// Notes a cookie that two choices issue differently: one user would be two subjects.
+fn check_cookies(document: &Document, at: &mut At) {
+    let tags = document.tags.iter().enumerate().map(|(index, tag)| (format!("tags[{index}]"), &tag.sticky_by));
+    let rules = document.virtual_services.iter().enumerate().flat_map(|(vs, service)| {
+        let rules = service.http.iter().enumerate();
+        rules.map(move |(rule, http)| (format!("virtualServices[{vs}].http[{rule}]"), &http.sticky_by))
+    });
+    let mut known: BTreeMap<&str, (&HttpCookie, String)> = BTreeMap::new();
+    for (field, sticky) in tags.chain(rules) {
+        let Some(cookie) = sticky.as_ref().and_then(|sticky| sticky.http_cookie.as_ref()) else { continue };
+        let (first, place) = known.entry(&cookie.name).or_insert_with(|| (cookie, field.clone()));
+        if first.ttl != cookie.ttl || first.path.trim_end_matches('/') != cookie.path.trim_end_matches('/') {
+            let message =
+                format!("cookie `{}` has another `ttl` or `path` in `{place}.stickyBy`: write them alike", cookie.name);
+            at.at(&format!("{field}.stickyBy.httpCookie"), |at| at.error(message));
+        }
+    }
 }
 
 /// What names and selectors mean, while a document is compiled.
@@ -88,6 +114,20 @@ impl<'a> Scope<'a> {
             proxy.gateways.iter().map(|gateway| name::resolve_gateway(gateway, namespace)).collect()
         };
         at.field("namespace", |at| name::check_label(namespace, "namespace", at));
+        at.field("domain", |at| name::check_host(or(&document.domain, "cluster.local"), at));
+        at.field("proxy", |at| {
+            if !proxy.namespace.is_empty() {
+                at.field("namespace", |at| name::check_label(&proxy.namespace, "namespace", at));
+            }
+            at.field("gateways", |at| {
+                for (index, gateway) in proxy.gateways.iter().enumerate() {
+                    at.index(index, |at| name::check_gateway(gateway, at));
+                }
+            });
+            if proxy.port == Some(0) {
+                at.field("port", |at| at.error("`0` is out of range: 1 to 65535"));
+            }
+        });
         let mut services = BTreeMap::new();
         at.field("services", |at| {
             for (index, service) in document.services.iter().enumerate() {

@@ -8,7 +8,7 @@ use crate::headers;
 use crate::matcher::header;
 use crate::policy::{Policy, Route, VirtualHost};
 use crate::recorded::REQUEST;
-use crate::request::{Known, Request, split_path};
+use crate::request::{Header, Known, Request, split_path};
 use crate::split::{Split, Subject};
 use crate::tag::{Tag, TagState};
 use crate::timeout;
@@ -18,8 +18,22 @@ use crate::truth::Truth;
 ///
 /// Everything that it rests on is an argument; equal arguments give an equal decision, on every platform.
 pub fn decide<'a>(policy: &'a Policy, request: &Request<'a>, draws: &Draws<'a>) -> Decision<'a> {
-    let mut deciding =
-        Deciding { policy, request, draws, tags: Vec::new(), drawn: Vec::new(), cookies: Vec::new(), open: None };
+    // Rules are many, so what they all ask for is put in order once.
+    let joined = request.joined();
+    let lines: Option<Vec<Header<'_>>> =
+        joined.as_ref().map(|joined| joined.iter().map(|(name, value)| (*name, &**value)).collect());
+    let parameters = policy.asks_query.then(|| request.sorted_parameters());
+    let asked = request.prepared(lines.as_deref().unwrap_or(request.headers()), parameters.as_deref());
+    let mut deciding = Deciding {
+        policy,
+        request,
+        asked,
+        draws,
+        tags: Vec::new(),
+        drawn: Vec::new(),
+        cookies: Vec::new(),
+        open: None,
+    };
     let action = match request.first(b":authority") {
         Known::Unknown => {
             let missing = Missing::Header(":authority");
@@ -37,6 +51,8 @@ pub fn decide<'a>(policy: &'a Policy, request: &Request<'a>, draws: &Draws<'a>) 
 struct Deciding<'a, 'r> {
     policy: &'a Policy,
     request: &'r Request<'a>,
+    /// The same with repeated headers joined: what conditions are asked of.
+    asked: Request<'r>,
     draws: &'r Draws<'a>,
     tags: Vec<TagState<'a>>,
     drawn: Vec<Drawn<'a>>,
@@ -92,22 +108,32 @@ impl<'a> Deciding<'a, '_> {
     fn any(&self, blocks: impl Iterator<Item = &'a Block>) -> Result<bool, Missing<'a>> {
         let mut unknown = None;
         for block in blocks {
-            match block.matches(self.request, &self.tags) {
+            match block.matches(&self.asked, &self.tags) {
                 Truth::True => return Ok(true),
                 Truth::False => {}
                 Truth::Unknown => unknown = unknown.or(Some(block)),
             }
         }
-        unknown.map_or(Ok(false), |block| Err(block.missing(self.request, &self.tags)))
+        unknown.map_or(Ok(false), |block| Err(block.missing(&self.asked, &self.tags)))
     }
 
     /// The first route that is not false takes the request, or leaves it undecidable.
     fn route(&mut self, host: &'a VirtualHost) -> Action<'a> {
-        for route in &host.routes {
-            match route.block.matches(self.request, &self.tags) {
+        let mut routes = host.routes.iter();
+        while let Some(route) = routes.next() {
+            match route.block.matches(&self.asked, &self.tags) {
                 Truth::False => {}
                 Truth::True => return self.forward(route),
-                Truth::Unknown => return Action::Undecidable(route.block.missing(self.request, &self.tags)),
+                Truth::Unknown => {
+                    // Another block of the same rule may take the request all the same; which one matters to a rewrite.
+                    let is_same = |other: &&Route| other.rule == route.rule;
+                    let taken = |other: &Route| other.block.matches(&self.asked, &self.tags) == Truth::True;
+                    let rewrites = self.policy.rules.get(route.rule).is_none_or(|rule| rule.rewrite.is_some());
+                    return match routes.as_slice().iter().take_while(is_same).find(|other| taken(other)) {
+                        Some(other) if !rewrites => self.forward(other),
+                        _ => Action::Undecidable(route.block.missing(&self.asked, &self.tags)),
+                    };
+                }
             }
         }
         // istio.md 1.1: a virtual host without a matching rule.
@@ -160,20 +186,30 @@ impl<'a> Deciding<'a, '_> {
 
     /// Whose a choice is, and whether that is the subject itself: not the request in its stead.
     fn subject(&mut self, subject: &'a Subject) -> Result<(Digest, bool), Missing<'a>> {
-        let seed = self.policy.seed;
-        match self.draws.recorded.get(seed, subject.key()) {
-            Some(Some(digest)) => return Ok((digest, subject.is_sticky())),
-            Some(None) => return self.without(subject),
-            None => {}
+        // What a tag of this policy says is computed, not looked up: the recording may be of another policy.
+        if !self.is_of_tag(subject) {
+            match self.draws.recorded.get(self.policy.seed, subject.key()) {
+                Some(Some(digest)) => return Ok((digest, subject.is_sticky())),
+                Some(None) => return self.without(subject),
+                None => {}
+            }
         }
         if *subject == Subject::RequestId {
             return self.request_itself();
         }
-        match sticky_value(self.policy, self.request, &self.tags, subject) {
+        match sticky_value(self.policy, &self.asked, &self.tags, subject) {
             Known::Present(Some(digest)) => Ok((digest, true)),
             Known::Present(None) | Known::Absent => self.without(subject),
             Known::Unknown => Err(Missing::Subject(subject.key())),
         }
+    }
+
+    /// Whether a tag sets the header that is the subject.
+    fn is_of_tag(&self, subject: &Subject) -> bool {
+        let Subject::Header { tag: Some(tag), .. } = subject else {
+            return false;
+        };
+        !matches!(self.tags.get(tag.index), None | Some(TagState::Elsewhere))
     }
 
     /// A request that lacks the subject: a cookie is issued and decides, or else the request itself does.
@@ -209,21 +245,21 @@ impl<'a> Deciding<'a, '_> {
 }
 
 /// The digest of a sticky subject that a request has, as its tags leave it.
-pub(crate) fn digest_of<'a>(
+pub(crate) fn digest_of(
     policy: &Policy,
-    request: &Request<'a>,
-    tags: &[TagState<'a>],
-    subject: &'a Subject,
+    request: &Request<'_>,
+    tags: &[TagState<'_>],
+    subject: &Subject,
 ) -> Option<Digest> {
     if let Known::Present(digest) = sticky_value(policy, request, tags, subject) { digest } else { None }
 }
 
 /// The digest of a sticky subject's value; none for an empty one.
-fn sticky_value<'a>(
+fn sticky_value(
     policy: &Policy,
-    request: &Request<'a>,
-    tags: &[TagState<'a>],
-    subject: &'a Subject,
+    request: &Request<'_>,
+    tags: &[TagState<'_>],
+    subject: &Subject,
 ) -> Known<Option<Digest>> {
     let digest = |value: &[u8]| policy.seed.digest_value(value);
     match subject {
@@ -231,7 +267,7 @@ fn sticky_value<'a>(
         Subject::Cookie { name, .. } => request.cookie(name.as_bytes()).map(digest),
         Subject::Query { name, .. } => request.query_parameter(name.as_bytes()).map(digest),
         Subject::Header { name, tag, .. } => header::value(request, tags, name, *tag).map(|value| digest(&value)),
-        Subject::SourceIp => request.source_address.map(|ip| digest(ip.to_canonical().to_string().as_bytes())),
+        Subject::SourceIp => request.source_address().map(|ip| digest(ip.to_canonical().to_string().as_bytes())),
     }
 }
 

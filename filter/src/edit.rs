@@ -38,7 +38,7 @@ pub fn edits<'d>(policy: &'d Policy, decision: &'d Decision<'_>, request: &Reque
 /// What must go because nobody outside may set it, each name once.
 fn removals<'d>(policy: &'d Policy, decision: &'d Decision<'_>, request: &Request<'d>) -> Vec<Edit<'d>> {
     let mut edits = Vec::new();
-    for (name, _) in request.headers {
+    for (name, _) in request.headers() {
         if decision.removes(policy, name) {
             let edit = Edit::Remove(name);
             if !edits.contains(&edit) {
@@ -51,7 +51,7 @@ fn removals<'d>(policy: &'d Policy, decision: &'d Decision<'_>, request: &Reques
 
 fn set<'d>(edits: &mut Vec<Edit<'d>>, request: &Request<'d>, name: &'d str, value: Cow<'d, [u8]>) {
     let is_line = |line: &&Header<'d>| line.0 == name.as_bytes();
-    let mut lines = request.headers.iter().filter(is_line);
+    let mut lines = request.headers().iter().filter(is_line);
     match (lines.next(), lines.next()) {
         (Some((_, present)), None) if **present == *value => return,
         (Some(_), Some(_)) => {

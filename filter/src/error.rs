@@ -53,6 +53,14 @@ impl At {
         seen
     }
 
+    /// Visits the place at `path` from the root.
+    pub fn at<T>(&mut self, path: &str, visit: impl FnOnce(&mut Self) -> T) -> T {
+        let here = core::mem::replace(&mut self.path, path.to_owned());
+        let seen = visit(self);
+        self.path = here;
+        seen
+    }
+
     /// Notes that the place that is visited is wrong.
     pub fn error(&mut self, message: impl Into<String>) {
         self.errors.push(Error { path: self.path.clone(), message: message.into() });

@@ -54,13 +54,14 @@ pub fn is_token(name: &str) -> bool {
 
 /// Why a tag must not have this name; `None` when it may.
 pub fn tag_name_error(name: &str) -> Option<&'static str> {
-    const HOP_BY_HOP: [&str; 10] = [
+    const HOP_BY_HOP: [&str; 11] = [
         "connection",
         "content-length",
         "host",
         "keep-alive",
         "proxy-authenticate",
         "proxy-authorization",
+        "proxy-connection",
         "te",
         "trailer",
         "transfer-encoding",

@@ -8,6 +8,7 @@ use crate::retry::Retries;
 use crate::split::{Split, Subject};
 use crate::tag::Tag;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What one listener decides. Made by [`compile`](crate::compile()).
 #[derive(Debug)]
@@ -20,24 +21,28 @@ pub struct Policy {
     pub(crate) tags: Box<[Tag]>,
     pub(crate) rules: Box<[Rule]>,
     pub(crate) hosts: HostMatch<VirtualHost>,
+    /// Every list of routes that a virtual host has.
+    pub(crate) routes: Box<[Arc<[Route]>]>,
+    /// Whether a decision can hang on the query.
+    pub(crate) asks_query: bool,
 }
 
 /// What is routed for one host.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct VirtualHost {
-    /// Tried in order, as Envoy would its routes.
-    pub routes: Vec<Route>,
+    /// Tried in order, as Envoy would its routes. Hosts of one VirtualService share them.
+    pub routes: Arc<[Route]>,
 }
 
 /// One match block of a rule; a rule without any has one that matches everything.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Route {
     /// Which of the policy's rules.
     pub rule: usize,
     /// The block's place in the rule's `match`; `None` where there is no `match`.
     pub index: Option<usize>,
     /// What it asks.
-    pub block: std::sync::Arc<Block>,
+    pub block: Arc<Block>,
 }
 
 /// A rule of a VirtualService.
@@ -169,7 +174,7 @@ impl Policy {
     /// Every match block.
     fn blocks(&self) -> impl Iterator<Item = &Block> {
         let tags = self.tags.iter().flat_map(|tag| tag.rules.iter()).flat_map(|rule| rule.blocks.iter());
-        let routes = self.hosts.iter().flat_map(|(_, host)| host.routes.iter());
+        let routes = self.routes.iter().flat_map(|routes| routes.iter());
         tags.map(|(_, block)| block).chain(routes.map(|route| &*route.block))
     }
 }

@@ -33,7 +33,7 @@ pub fn read_on<T: Read>(value: &Value) -> (Option<T>, Vec<crate::Error>) {
     (seen, at.into_errors())
 }
 
-/// Parses JSON text in which no object has a key twice: of two, serde_json would keep the last and forget the first.
+/// Parses JSON text in which no object has a key twice: of two, `serde_json` would keep the last and forget the first.
 ///
 /// # Errors
 /// What is wrong with it, with line and column.

@@ -1,6 +1,7 @@
 //! A request as a decision sees it: borrowed bytes, and what is not known of them.
 
 use core::net::IpAddr;
+use std::borrow::Cow;
 
 /// A name or value of which one may not know anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,17 +28,20 @@ impl<T> Known<T> {
 /// One header line: a lower-case name and a value, both bytes.
 pub type Header<'a> = (&'a [u8], &'a [u8]);
 
+/// All lines of one name, joined.
+pub(crate) type JoinedHeader<'a> = (&'a [u8], Cow<'a, [u8]>);
+
 /// A request: its headers, pseudo headers included, and where it came from.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// `:method`, `:path`, `:authority`, `:scheme` and all header lines, in the order in which they came.
-    pub headers: &'a [Header<'a>],
-    /// Names of which the recording says nothing, where `headers` is not all there was.
-    pub unknown: Unlisted<'a>,
-    /// The trusted downstream address.
-    pub source_address: Known<IpAddr>,
-    /// Whether `:path` has its query; a recording may go without, since a subject is in it.
-    pub has_query: bool,
+    headers: &'a [Header<'a>],
+    unlisted: Unlisted<'a>,
+    source_address: Known<IpAddr>,
+    has_query: bool,
+    /// `:path` split once: every rule asks for it.
+    path: Known<(&'a [u8], &'a [u8])>,
+    /// Query parameters by name, the first of each, where rules ask for any.
+    parameters: Option<&'a [Header<'a>]>,
 }
 
 /// What a header that is not listed means.
@@ -50,10 +54,46 @@ pub enum Unlisted<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// A request of which everything is known.
+    /// A request of which everything is known: `:method`, `:path`, `:authority`, `:scheme` and all header lines, in the
+    /// order in which they came, and the trusted downstream address.
     pub fn new(headers: &'a [Header<'a>], source_address: Option<IpAddr>) -> Self {
-        let source_address = source_address.map_or(Known::Absent, Known::Present);
-        Self { headers, unknown: Unlisted::Absent, source_address, has_query: true }
+        Self::recorded(headers, Unlisted::Absent, source_address.map_or(Known::Absent, Known::Present), true)
+    }
+
+    /// A request as far as a recording tells: what headers that are not listed mean, and whether `:path` has its query (a
+    /// recording may go without, since a subject is in it).
+    pub fn recorded(
+        headers: &'a [Header<'a>],
+        unlisted: Unlisted<'a>,
+        source_address: Known<IpAddr>,
+        has_query: bool,
+    ) -> Self {
+        let mut request = Self { headers, unlisted, source_address, has_query, path: Known::Absent, parameters: None };
+        request.path = request.first(b":path").map(split_path);
+        request
+    }
+
+    /// The same request with other lines for its headers, and with its query parsed: what `decide` looks at.
+    pub(crate) fn prepared<'b>(&self, headers: &'b [Header<'b>], parameters: Option<&'b [Header<'b>]>) -> Request<'b>
+    where
+        'a: 'b,
+    {
+        Request { headers, parameters, ..*self }
+    }
+
+    /// All lines.
+    pub fn headers(&self) -> &'a [Header<'a>] {
+        self.headers
+    }
+
+    /// The trusted downstream address.
+    pub fn source_address(&self) -> Known<IpAddr> {
+        self.source_address
+    }
+
+    /// Whether `:path` has its query.
+    pub fn has_query(&self) -> bool {
+        self.has_query
     }
 
     /// The lines of a header; `name` in lower case.
@@ -72,7 +112,7 @@ impl<'a> Request<'a> {
 
     /// What it means that no line of this name is listed.
     pub fn unlisted<T>(&self, name: &[u8]) -> Known<T> {
-        match self.unknown {
+        match self.unlisted {
             Unlisted::UnknownExcept(absent) if !absent.contains(&name) => Known::Unknown,
             _ => Known::Absent,
         }
@@ -80,23 +120,56 @@ impl<'a> Request<'a> {
 
     /// `:path` without query and fragment.
     pub fn path(&self) -> Known<&'a [u8]> {
-        self.first(b":path").map(|path| split_path(path).0)
+        self.path.map(|(path, _)| path)
     }
 
     /// The first query parameter of this name, not decoded; `Present("")` for one without `=`. The fragment never
     /// reaches a filter.
     pub fn query_parameter(&self, name: &[u8]) -> Known<&'a [u8]> {
-        match self.first(b":path") {
-            Known::Present(_) if !self.has_query => Known::Unknown,
-            Known::Present(path) => {
-                let query = split_path(path).1;
-                parameters(query)
-                    .find(|(key, _)| *key == name)
-                    .map_or(Known::Absent, |(_, value)| Known::Present(value))
+        let found = match (self.path, self.parameters) {
+            (Known::Absent, _) => None,
+            (Known::Unknown, _) => return Known::Unknown,
+            (Known::Present(_), _) if !self.has_query => return Known::Unknown,
+            (Known::Present(_), Some(sorted)) => {
+                let at = sorted.binary_search_by(|(key, _)| (*key).cmp(name)).ok();
+                at.and_then(|at| sorted.get(at)).copied()
             }
-            Known::Absent => Known::Absent,
-            Known::Unknown => Known::Unknown,
+            (Known::Present((_, query)), None) => parameters(query).find(|(key, _)| *key == name),
+        };
+        found.map_or(Known::Absent, |(_, value)| Known::Present(value))
+    }
+
+    /// All query parameters by name, the first of each.
+    pub(crate) fn sorted_parameters(&self) -> Vec<Header<'a>> {
+        let Known::Present((_, query)) = self.path else {
+            return Vec::new();
+        };
+        let mut all: Vec<Header<'a>> = parameters(query).collect();
+        // Stable, so that the first of equal names stays the first.
+        all.sort_by_key(|(name, _)| *name);
+        all.dedup_by_key(|(name, _)| *name);
+        all
+    }
+
+    /// Lines with those of one name joined by `,`, as rules see them; `None` where there is only one of each. Cookies
+    /// stay as they are.
+    pub(crate) fn joined(&self) -> Option<Vec<JoinedHeader<'a>>> {
+        let repeats = |index: usize, name: &[u8]| self.headers.iter().take(index).any(|(before, _)| *before == name);
+        if !self.headers.iter().enumerate().any(|(index, (name, _))| repeats(index, name)) {
+            return None;
         }
+        let mut all: Vec<JoinedHeader<'a>> = Vec::with_capacity(self.headers.len());
+        for (name, value) in self.headers {
+            match all.iter_mut().find(|(before, _)| before == name && *name != b"cookie") {
+                None => all.push((name, Cow::Borrowed(value))),
+                Some((_, joined)) => {
+                    let joined = joined.to_mut();
+                    joined.push(b',');
+                    joined.extend_from_slice(value);
+                }
+            }
+        }
+        Some(all)
     }
 
     /// The first cookie of this name. Several cookie lines count as one, as HTTP/2 sends them.
@@ -177,13 +250,13 @@ mod tests {
     #[test]
     fn what_is_not_recorded_is_unknown() {
         let listed: [&[u8]; 1] = [b"x-a"];
-        let request = Request { unknown: Unlisted::UnknownExcept(&listed), ..Request::new(&[], None) };
+        let request = Request::recorded(&[], Unlisted::UnknownExcept(&listed), Known::Unknown, true);
         assert_eq!(request.first(b"x-a"), Known::Absent);
         assert_eq!(request.first(b"x-b"), Known::Unknown);
         assert_eq!(request.path(), Known::Unknown);
         assert_eq!(request.cookie(b"uid"), Known::Unknown);
         let headers: [Header<'_>; 1] = [(b":path", b"/p")];
-        let request = Request { has_query: false, ..Request::new(&headers, None) };
+        let request = Request::recorded(&headers, Unlisted::Absent, Known::Absent, false);
         assert_eq!(request.query_parameter(b"a"), Known::Unknown);
     }
 }

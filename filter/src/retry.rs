@@ -76,7 +76,7 @@ impl Retries {
                 join(&mut self.http_on, token);
             } else if GRPC_CONDITIONS.contains(&token) {
                 join(&mut self.grpc_on, token);
-            } else if token.len() == 3 && token.parse::<u16>().is_ok_and(|code| (100..600).contains(&code)) {
+            } else if token.len() == 3 && token.parse().is_ok_and(is_status) {
                 join(&mut self.status_codes, token);
             } else if token != "retriable-status-codes" {
                 let trimmed = token.trim();
@@ -115,6 +115,12 @@ impl Retries {
         }
         headers
     }
+}
+
+/// Whether a status code has a name in Go's `http.StatusText`: Istio takes no others.
+fn is_status(code: u16) -> bool {
+    matches!(code, 100..=103 | 200..=208 | 226 | 300..=305 | 307 | 308 | 400..=418 | 421..=426 | 428 | 429 | 431 | 451
+        | 500..=508 | 510 | 511)
 }
 
 fn join(list: &mut String, token: &str) {

@@ -25,7 +25,7 @@ use crate::decision::Action;
 use crate::document::Mode;
 use crate::draw::Draws;
 use crate::policy::Policy;
-use crate::request::{Known, Request};
+use crate::request::Request;
 use crate::{compile_json, decide};
 use host::Level;
 use metrics::{Counter, Metrics};
@@ -153,13 +153,15 @@ impl Stream {
         let Active { policy, metrics, random, .. } = active;
         let wire = host::request_headers()?;
         let lines = read::lines(&wire)?;
-        let mut request = Request::new(&lines, None);
-        if active.needs_source_address {
-            match read::source_address() {
-                Ok(address) => request.source_address = address.map_or(Known::Absent, Known::Present),
-                Err(error) => metrics.host_error(&error),
+        let source_address = match active.needs_source_address.then(read::source_address) {
+            Some(Ok(address)) => address,
+            Some(Err(error)) => {
+                metrics.host_error(&error);
+                None
             }
-        }
+            None => None,
+        };
+        let request = Request::new(&lines, source_address);
         let draws = Draws { fresh: Some(random.next()), ..Draws::default() };
         let decision = decide(policy, &request, &draws);
         apply::tell(policy, &request, &draws, &decision, metrics);

@@ -10,6 +10,7 @@ use crate::error::At;
 use crate::headers;
 use crate::tag::TagOf;
 use core::fmt;
+use std::collections::BTreeMap;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// A weighted choice.
@@ -41,11 +42,13 @@ impl Split {
         options: impl IntoIterator<Item = (&'a str, u32)>,
     ) -> Self {
         let mut all: Vec<SplitOption> = Vec::new();
+        let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
         for (identity, weight) in options {
-            let mut key = xxh3_64(identity.as_bytes());
-            while all.iter().any(|option| option.key == key) {
-                key = xxh3_64(&key.to_le_bytes());
-            }
+            let before = seen.entry(identity).and_modify(|before| *before = before.saturating_add(1)).or_insert(0);
+            let key = match before {
+                0 => xxh3_64(identity.as_bytes()),
+                before => xxh3_64_with_seed(identity.as_bytes(), *before),
+            };
             all.push(SplitOption { key, weight });
         }
         Self { name: name.into(), subject, options: all.into(), choice: seed.choice(name) }
@@ -158,8 +161,12 @@ impl Subject {
             return at.field("httpCookie", |at| Self::cookie(cookie, at));
         }
         if !written.http_header_name.is_empty() {
-            let name = written.http_header_name.to_ascii_lowercase();
-            if !headers::is_token(&name) || headers::is_control(name.as_bytes()) {
+            // Envoy knows the host only as `:authority`.
+            let name = match written.http_header_name.to_ascii_lowercase() {
+                host if host == "host" => ":authority".to_owned(),
+                name => name,
+            };
+            if !headers::is_token(name.trim_start_matches(':')) || headers::is_control(name.as_bytes()) {
                 at.field("httpHeaderName", |at| at.error(format!("`{name}` is no header that a client can send")));
                 return None;
             }

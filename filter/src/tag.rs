@@ -4,6 +4,7 @@ use crate::block::{Block, Missing};
 use crate::headers;
 use crate::matcher::host::HostMatch;
 use crate::split::Split;
+use std::sync::Arc;
 
 /// A tag, compiled.
 #[derive(Debug)]
@@ -11,7 +12,7 @@ pub struct Tag {
     /// The header's name in lower case.
     pub header: Box<str>,
     /// Requests for these hosts are tagged.
-    pub hosts: HostMatch<()>,
+    pub hosts: Arc<HostMatch<()>>,
     /// A client's own value stays when it is one that this tag can produce.
     pub trust_client: bool,
     /// Tried in order.

@@ -98,7 +98,7 @@ pub fn trace<'a>(policy: &'a Policy, request: &Request<'a>, decision: &Decision<
     });
     let tags = tags.collect();
     let mut trace = Trace { tags, host: policy.hosts().find_name(authority), routes: Vec::new() };
-    for route in policy.hosts().find(authority).into_iter().flat_map(|host| &host.routes) {
+    for route in policy.hosts().find(authority).into_iter().flat_map(|host| host.routes.iter()) {
         let Some(rule) = policy.rules().get(route.rule) else { continue };
         let field = format!("virtualServices[{}].http[{}]", rule.virtual_service_index, rule.index);
         let block = block_trace(&field, route.index, &route.block, request, &decision.tags);
@@ -180,6 +180,6 @@ fn found(ask: &Ask, request: &Request<'_>, tags: &[TagState<'_>]) -> Known<Strin
         Ask::Header(header) => crate::matcher::header::value(request, tags, &header.name, header.tag)
             .map(|value| crate::report::latin1(&value)),
         Ask::Query(query) => request.query_parameter(query.name.as_bytes()).map(crate::report::latin1),
-        Ask::SourceIp(_) => request.source_address.map(|address| address.to_string()),
+        Ask::SourceIp(_) => request.source_address().map(|address| address.to_string()),
     }
 }

@@ -63,21 +63,22 @@ fn selects(block: &HttpMatchRequest, place: Place<'_>, scope: &Scope<'_>) -> boo
         Place::Tag => scope.namespace,
         Place::VirtualService { namespace, .. } => namespace,
     };
-    if !block.gateways.is_empty() {
-        return bound(&block.gateways, namespace);
-    }
     let at_home = match place {
         Place::Tag => true,
         Place::VirtualService { gateways: [], .. } => scope.is_mesh,
         Place::VirtualService { gateways, .. } => bound(gateways, namespace),
     };
+    if !at_home || !block.gateways.is_empty() {
+        return at_home && bound(&block.gateways, namespace);
+    }
     let labelled = block.source_labels.iter().all(|(key, value)| scope.labels.get(key) == Some(value));
     let spaced = block.source_namespace.is_empty() || block.source_namespace == scope.proxy_namespace;
-    at_home && labelled && spaced
+    labelled && spaced
 }
 
 fn compile(written: &HttpMatchRequest, place: Place<'_>, scope: &Scope<'_>, at: &mut At) -> Option<Block> {
     let before = at.count();
+    check_selectors(written, at);
     let path = PathMatch::compile(written.uri.as_ref(), written.ignore_uri_case, at);
     let mut conditions = Vec::new();
     for (key, value) in &written.headers {
@@ -109,6 +110,33 @@ fn compile(written: &HttpMatchRequest, place: Place<'_>, scope: &Scope<'_>, at: 
     }
     (at.count() == before).then_some(())?;
     Some(Block { path: path?, conditions: conditions.into() })
+}
+
+/// Notes selectors that could never hold.
+fn check_selectors(written: &HttpMatchRequest, at: &mut At) {
+    if written.port == Some(0) {
+        at.field("port", |at| at.error("`0` is out of range: 1 to 65535"));
+    }
+    if !written.source_namespace.is_empty() {
+        at.field("sourceNamespace", |at| name::check_label(&written.source_namespace, "namespace", at));
+    }
+    at.field("gateways", |at| {
+        for (index, gateway) in written.gateways.iter().enumerate() {
+            at.index(index, |at| name::check_gateway(gateway, at));
+        }
+    });
+    at.field("sourceLabels", |at| {
+        for (key, value) in &written.source_labels {
+            // Kubernetes' labels: an optional prefix and `/` before the name.
+            let inner = |text: &str| {
+                text.len() <= 63 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+            };
+            let name = key.rsplit_once('/').map_or(key.as_str(), |(_, name)| name);
+            if name.is_empty() || !inner(name) || !inner(value) {
+                at.field(key, |at| at.error(format!("`{key}: {value}` is no label")));
+            }
+        }
+    });
 }
 
 fn header(key: &str, value: Option<&StringMatch>, without: bool, scope: &Scope<'_>, at: &mut At) -> Option<Condition> {

@@ -7,7 +7,10 @@ pub const MESH: &str = "mesh";
 
 /// The full name of a host: names without a dot are services of `namespace`. `*` and addresses stay.
 pub fn resolve(host: &str, namespace: &str, domain: &str) -> String {
-    if host.contains(['.', ':']) || host == "*" {
+    if host.parse::<core::net::Ipv6Addr>().is_ok() {
+        // As it stands in an `:authority`.
+        format!("[{}]", host.to_ascii_lowercase())
+    } else if host.contains(['.', ':']) || host == "*" {
         host.to_ascii_lowercase()
     } else {
         format!("{}.{namespace}.svc.{domain}", host.to_ascii_lowercase())
@@ -32,18 +35,52 @@ pub fn aliases(host: &str, proxy_namespace: &str) -> Vec<String> {
 
 /// A gateway as `namespace/name`; a bare name is one of `namespace`, `mesh` stays.
 pub fn resolve_gateway(gateway: &str, namespace: &str) -> String {
-    if gateway == MESH || gateway.contains('/') { gateway.to_owned() } else { format!("{namespace}/{gateway}") }
+    if gateway == MESH || gateway.contains('/') {
+        return gateway.to_owned();
+    }
+    // Istio still reads the full name that gateways once had.
+    match gateway.split_once('.') {
+        Some((name, rest)) => format!("{}/{name}", rest.split('.').next().unwrap_or(rest)),
+        None => format!("{namespace}/{gateway}"),
+    }
+}
+
+/// Notes a gateway that is no `mesh`, name, or `namespace/name`.
+pub fn check_gateway(gateway: &str, at: &mut At) {
+    let resolved = resolve_gateway(gateway, "default");
+    let good = gateway == MESH
+        || resolved.split_once('/').is_some_and(|(namespace, name)| is_label(namespace) && is_name(name));
+    if !good {
+        at.error(format!("`{gateway}` is no gateway: write `mesh`, `name` or `namespace/name`"));
+    }
+}
+
+/// Notes a name that Kubernetes would not take for an object.
+pub fn check_name(name: &str, at: &mut At) {
+    if !is_name(name) {
+        at.error(format!("`{}` is no name: write lower-case letters, digits, `-` and `.`", name.escape_debug()));
+    }
+}
+
+/// Notes a name for people that would break the lines it is written into.
+pub fn check_text(name: &str, at: &mut At) {
+    if name.len() > 253 || name.chars().any(char::is_control) {
+        at.error(format!("`{}` is no name: leave control characters out, at most 253 bytes", name.escape_debug()));
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
+fn is_label(name: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    !name.is_empty() && name.len() <= 63 && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-')
 }
 
 /// Notes a name that Kubernetes would not take as a label of DNS.
 pub fn check_label(name: &str, what: &str, at: &mut At) {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    let good = !name.is_empty()
-        && name.len() <= 63
-        && name.bytes().all(inner)
-        && !name.starts_with('-')
-        && !name.ends_with('-');
-    if !good {
+    if !is_label(name) {
         at.error(format!("`{name}` is no {what}: write lower-case letters, digits and `-`, at most 63"));
     }
 }

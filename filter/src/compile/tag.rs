@@ -8,6 +8,7 @@ use crate::headers;
 use crate::matcher::host::HostMatch;
 use crate::split::{Split, Subject};
 use crate::tag::{Tag, TagRule, TagSplit, tag_of};
+use std::sync::Arc;
 
 /// The longest value of a tag, in bytes.
 const MAX_VALUE: usize = 1024;
@@ -22,13 +23,20 @@ pub fn compile(document: &Document, scope: &Scope<'_>, at: &mut At) -> Box<[Tag]
             service.hosts.iter().map(|host| name::resolve(host, namespace, scope.domain))
         })
         .collect();
+    let default_hosts = Arc::new(host_match(&default_hosts, scope));
     at.field("tags", |at| {
         let tags = document.tags.iter().enumerate();
         tags.filter_map(|(index, tag)| at.index(index, |at| one(index, tag, &default_hosts, scope, at))).collect()
     })
 }
 
-fn one(index: usize, written: &document::Tag, default_hosts: &[String], scope: &Scope<'_>, at: &mut At) -> Option<Tag> {
+fn one(
+    index: usize,
+    written: &document::Tag,
+    default_hosts: &Arc<HostMatch<()>>,
+    scope: &Scope<'_>,
+    at: &mut At,
+) -> Option<Tag> {
     let before = at.count();
     let header = written.header.to_ascii_lowercase();
     at.field("header", |at| {
@@ -60,7 +68,27 @@ fn one(index: usize, written: &document::Tag, default_hosts: &[String], scope: &
     (at.count() == before).then(|| Tag { header: header.into(), hosts, trust_client, rules: rules.into(), split })
 }
 
-fn hosts(written: &document::Tag, default_hosts: &[String], scope: &Scope<'_>, at: &mut At) -> HostMatch<()> {
+fn hosts(
+    written: &document::Tag,
+    default_hosts: &Arc<HostMatch<()>>,
+    scope: &Scope<'_>,
+    at: &mut At,
+) -> Arc<HostMatch<()>> {
+    at.field("hosts", |at| {
+        for (index, host) in written.hosts.iter().enumerate() {
+            at.index(index, |at| name::check_host(host, at));
+        }
+    });
+    if written.hosts.is_empty() {
+        return Arc::clone(default_hosts);
+    }
+    let named: Vec<String> =
+        written.hosts.iter().map(|host| name::resolve(host, scope.namespace, scope.domain)).collect();
+    Arc::new(host_match(&named, scope))
+}
+
+/// These hosts, in a mesh under their short names too.
+fn host_match(named: &[String], scope: &Scope<'_>) -> HostMatch<()> {
     let mut hosts = HostMatch::default();
     let mut add = |host: &str| {
         hosts.entry(host, || ());
@@ -70,17 +98,7 @@ fn hosts(written: &document::Tag, default_hosts: &[String], scope: &Scope<'_>, a
             }
         }
     };
-    at.field("hosts", |at| {
-        for (index, host) in written.hosts.iter().enumerate() {
-            at.index(index, |at| name::check_host(host, at));
-        }
-    });
-    let named: Vec<String> = if written.hosts.is_empty() {
-        default_hosts.to_vec()
-    } else {
-        written.hosts.iter().map(|host| name::resolve(host, scope.namespace, scope.domain)).collect()
-    };
-    for host in &named {
+    for host in named {
         add(host);
         // A wildcard covers known services under their short names too.
         if let Some(suffix) = host.strip_prefix('*') {

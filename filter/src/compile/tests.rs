@@ -37,7 +37,7 @@ fn every_error_of_a_document_is_told_at_once() {
             {"header": "User_Type", "split": [{"value": "a", "weight": -1}, {"value": "b", "weight": 1}]},
         ],
         "virtualServices": [
-            {"name": "a", "hosts": ["*", "x.*", "b", "B"], "http": [
+            {"name": "a", "hosts": ["x.*", "b", "B"], "http": [
                 {"route": [{"destination": {"host": "*"}, "weight": 1}, {"destination": {"host": "c", "subset": "V1"}, "weight": -2}]},
                 {"match": [{"uri": {"exact": "/", "prefix": "/"}, "headers": {"x-switchyard-cluster": {}, "y": {"prefix": ""}}}],
                  "route": [{"destination": {"host": "c"}}], "timeout": "0s", "stickyBy": {}},
@@ -57,9 +57,8 @@ fn every_error_of_a_document_is_told_at_once() {
             "tags[1].split: the sum of all weights is 0: give one at least 1",
             "tags[2].header: `User_Type` is tagged twice (`-` and `_` are alike)",
             "tags[2].split[0].weight: `-1` is negative",
-            "virtualServices[0].hosts[0]: `*` is not allowed in the mesh: name the hosts, or bind it to a gateway",
-            "virtualServices[0].hosts[1]: `x.*` is no host: a `*` can only be the whole first label",
-            "virtualServices[0].hosts[3]: `B` is listed twice",
+            "virtualServices[0].hosts[2]: `B` and `b` overlap: leave one of them out",
+            "virtualServices[0].hosts[0]: `x.*` is no host: a `*` can only be the whole first label",
             "virtualServices[0].http[0].route[0].destination.host: a destination is one host, not a wildcard",
             "virtualServices[0].http[0].route[1].destination.subset: `V1` is no subset: write lower-case letters, digits and `-`, at most 63",
             "virtualServices[0].http[0].route[1].weight: `-2` is negative",
@@ -75,6 +74,101 @@ fn every_error_of_a_document_is_told_at_once() {
             "virtualServices[1].creationTimestamp: `yesterday` is no time: write `2026-01-31T12:00:00Z`",
         ]
     );
+}
+
+#[test]
+fn names_hosts_and_selectors_are_validated_as_istio_does() {
+    let vs = |fields: Value| {
+        let mut all = json!({"name": "vs", "hosts": ["a"], "http": [{"route": [{"destination": {"host": "a"}}]}]});
+        all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        json!({"virtualServices": [all]})
+    };
+    let block = |block: Value| vs(json!({"http": [{"match": [block], "route": [{"destination": {"host": "a"}}]}]}));
+    for (document, message) in [
+        (
+            vs(json!({"hosts": ["*"]})),
+            "virtualServices[0].hosts[0]: `*` is not allowed in the mesh: name the hosts, or bind it to a gateway",
+        ),
+        (
+            vs(json!({"hosts": ["a.b.c", "*.b.c"]})),
+            "virtualServices[0].hosts[1]: `*.b.c` and `a.b.c` overlap: leave one of them out",
+        ),
+        (
+            vs(json!({"hosts": ["a", "a.default.svc.cluster.local"]})),
+            "virtualServices[0].hosts[1]: `a.default.svc.cluster.local` and `a` overlap: leave one of them out",
+        ),
+        (
+            vs(json!({"name": "A/b"})),
+            "virtualServices[0].name: `A/b` is no name: write lower-case letters, digits, `-` and `.`",
+        ),
+        (
+            vs(json!({"gateways": ["a/b/c"]})),
+            "virtualServices[0].gateways[0]: `a/b/c` is no gateway: write `mesh`, `name` or `namespace/name`",
+        ),
+        (block(json!({"port": 0})), "virtualServices[0].http[0].match[0].port: `0` is out of range: 1 to 65535"),
+        (
+            block(json!({"sourceNamespace": "Bad NS"})),
+            "virtualServices[0].http[0].match[0].sourceNamespace: `Bad NS` is no namespace: write lower-case letters, digits and `-`, at most 63",
+        ),
+        (
+            block(json!({"sourceLabels": {"a b": "c"}})),
+            "virtualServices[0].http[0].match[0].sourceLabels[\"a b\"]: `a b: c` is no label",
+        ),
+        (
+            vs(json!({"http": [{"name": "x\ny", "route": [{"destination": {"host": "a"}}]}]})),
+            "virtualServices[0].http[0].name: `x\\ny` is no name: leave control characters out, at most 253 bytes",
+        ),
+        (
+            vs(
+                json!({"http": [{"retries": {"attempts": 1, "retryOn": "555"}, "route": [{"destination": {"host": "a"}}]}]}),
+            ),
+            "virtualServices[0].http[0].retries.retryOn: `555` is no retry condition",
+        ),
+        (json!({"proxy": {"port": 0}}), "proxy.port: `0` is out of range: 1 to 65535"),
+        (json!({"domain": ".."}), "domain: `..` is no host"),
+    ] {
+        let told = errors(&document);
+        assert!(told.len() == 1 && told[0].starts_with(message), "{told:?}");
+    }
+    assert_eq!(
+        errors(&vs(json!({"gateways": ["gw.istio-system.svc.cluster.local", "ns/gw", "mesh", "gw"]}))),
+        [] as [&str; 0]
+    );
+    let twice = br#"{"tags": [{"header": "a", "rules": [{"value": "b"}]}], "tags": []}"#;
+    assert!(compile_json(twice).unwrap_err()[0].to_string().contains("`tags` is there twice"));
+}
+
+#[test]
+fn a_cookie_is_issued_in_one_way_only() {
+    let sticky = |ttl: Option<&str>| json!({"httpCookie": {"name": "uid", "ttl": ttl}});
+    let document = |one: Option<&str>, other: Option<&str>| {
+        json!({
+            "tags": [{"header": "t", "split": [{"value": "a", "weight": 1}], "stickyBy": sticky(one)}],
+            "virtualServices": [{"name": "vs", "hosts": ["a"], "http": [
+                {"stickyBy": sticky(other), "route": [{"destination": {"host": "a"}}]}]}],
+        })
+    };
+    assert_eq!(errors(&document(Some("1h"), Some("1h"))), [] as [&str; 0]);
+    assert_eq!(
+        errors(&document(Some("1h"), None)),
+        [
+            "virtualServices[0].http[0].stickyBy.httpCookie: cookie `uid` has another `ttl` or `path` in `tags[0].stickyBy`: write them alike"
+        ]
+    );
+}
+
+#[test]
+fn a_rule_is_bound_only_to_gateways_of_its_virtual_service() {
+    let bound = |top: Value, block: Value, proxy: &str| {
+        let document = json!({"proxy": {"gateways": [proxy]}, "virtualServices": [{"name": "vs", "hosts": ["a.b"],
+            "gateways": top, "http": [{"match": [{"gateways": block}], "route": [{"destination": {"host": "a"}}]}]}]});
+        compile_json(document.to_string().as_bytes()).unwrap().hosts().iter().count() == 1
+    };
+    assert!(bound(json!(["a", "b"]), json!(["b"]), "default/b"));
+    assert!(!bound(json!(["a", "b"]), json!(["b"]), "default/a"));
+    assert!(!bound(json!(["a"]), json!(["b"]), "default/b"));
+    assert!(!bound(json!([]), json!(["b"]), "default/b"));
+    assert!(!bound(json!(["a"]), json!(["mesh"]), "mesh"));
 }
 
 #[test]
@@ -152,5 +246,5 @@ fn a_short_name_is_served_under_its_aliases() {
     assert_eq!(aliases("*.ns.svc.cluster.local", "ns"), [] as [&str; 0]);
     assert_eq!(resolve("a", "ns", "cluster.local"), same[0]);
     assert_eq!(resolve("a.b", "ns", "cluster.local"), "a.b");
-    assert_eq!(resolve("::1", "ns", "cluster.local"), "::1");
+    assert_eq!(resolve("::1", "ns", "cluster.local"), "[::1]");
 }

@@ -2,7 +2,6 @@
 
 use super::block::{self, Place};
 use super::{Scope, name};
-use crate::block::Block;
 use crate::document::{self, Document, HttpRoute};
 use crate::duration;
 use crate::error::At;
@@ -21,13 +20,8 @@ pub struct Routing {
     pub rules: Vec<Rule>,
     /// Their routes, by host.
     pub hosts: HostMatch<VirtualHost>,
-}
-
-/// A route before it is put into virtual hosts.
-struct Emitted {
-    rule: usize,
-    index: Option<usize>,
-    block: Arc<Block>,
+    /// Every list of routes that a host has.
+    pub routes: Vec<Arc<[Route]>>,
 }
 
 /// Compiles all VirtualServices.
@@ -36,7 +30,7 @@ pub fn compile(document: &Document, scope: &Scope<'_>, at: &mut At) -> Routing {
     // A stable sort: the document's order decides what names and times leave open.
     let mut order: Vec<(usize, &document::VirtualService)> = document.virtual_services.iter().enumerate().collect();
     order.sort_by_key(|(_, vs)| (&vs.creation_timestamp, &vs.name, namespace(vs, scope).to_owned()));
-    let mut emitted: Vec<(Vec<String>, Vec<Emitted>)> = Vec::new();
+    let mut emitted: Vec<(Vec<String>, Arc<[Route]>)> = Vec::new();
     let mut seen = BTreeSet::new();
     at.field("virtualServices", |at| {
         for (index, vs) in order {
@@ -47,63 +41,68 @@ pub fn compile(document: &Document, scope: &Scope<'_>, at: &mut At) -> Routing {
                 let routes = one(index, vs, scope, &mut routing.rules, at);
                 let hosts =
                     vs.hosts.iter().map(|host| name::resolve(host, namespace(vs, scope), scope.domain)).collect();
-                emitted.push((hosts, routes));
+                emitted.push((hosts, routes.into()));
             });
         }
     });
-    bind(&emitted, scope, &mut routing.hosts);
+    bind(&emitted, scope, &mut routing);
     routing
 }
 
 /// Puts routes into virtual hosts. In a mesh the first VirtualService for a host has it alone; on a gateway their
 /// routes follow each other, those that take everything last.
-fn bind(emitted: &[(Vec<String>, Vec<Emitted>)], scope: &Scope<'_>, hosts: &mut HostMatch<VirtualHost>) {
-    let mut claimed = BTreeSet::new();
-    let mut wildcards: BTreeMap<String, usize> = BTreeMap::new();
+fn bind(emitted: &[(Vec<String>, Arc<[Route]>)], scope: &Scope<'_>, routing: &mut Routing) {
+    let mut claims: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut wildcards: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, (names, routes)) in emitted.iter().enumerate() {
         // A VirtualService without a route for this proxy does not exist for it.
         if routes.is_empty() {
             continue;
         }
         for host in names {
-            let mut domains = vec![host.clone()];
-            if scope.is_mesh {
-                domains.extend(name::aliases(host, scope.proxy_namespace));
-                if host.starts_with('*') {
-                    wildcards.entry(host.clone()).or_insert(index);
+            let aliases = if scope.is_mesh { name::aliases(host, scope.proxy_namespace) } else { Vec::new() };
+            if host.starts_with('*') {
+                wildcards.entry(host).or_insert(index);
+            }
+            for domain in core::iter::once(host.clone()).chain(aliases) {
+                let claimed = claims.entry(domain).or_default();
+                if claimed.is_empty() || !(scope.is_mesh || claimed.contains(&index)) {
+                    claimed.push(index);
                 }
             }
-            for domain in domains {
-                if claimed.insert(domain.clone()) || !scope.is_mesh {
-                    hosts.entry(&domain, VirtualHost::default).routes.extend(copy(routes));
-                }
+        }
+    }
+    if scope.is_mesh {
+        // Services that only a wildcard covers are served under their short names too.
+        for service in scope.services.keys() {
+            let cover = wildcards.iter().filter(|(host, _)| service.ends_with(host.trim_start_matches('*')));
+            let covered = cover.max_by_key(|(host, _)| host.len()).filter(|_| !claims.contains_key(service));
+            let Some((_, index)) = covered else { continue };
+            for domain in core::iter::once(service.clone()).chain(name::aliases(service, scope.proxy_namespace)) {
+                claims.entry(domain).or_insert_with(|| vec![*index]);
             }
         }
     }
-    // Services that only a wildcard covers are served under their short names too.
-    for service in scope.services.keys() {
-        let cover = wildcards.iter().filter(|(host, _)| service.ends_with(host.trim_start_matches('*')));
-        let Some((_, (_, routes))) =
-            cover.max_by_key(|(host, _)| host.len()).and_then(|(host, index)| Some((host, emitted.get(*index)?)))
-        else {
-            continue;
-        };
-        if claimed.contains(service) {
-            continue;
-        }
-        for domain in core::iter::once(service.clone()).chain(name::aliases(service, scope.proxy_namespace)) {
-            if claimed.insert(domain.clone()) {
-                hosts.entry(&domain, VirtualHost::default).routes.extend(copy(routes));
-            }
-        }
+    let mut lists: BTreeMap<Vec<usize>, Arc<[Route]>> = BTreeMap::new();
+    for (domain, claimed) in claims {
+        let list = lists.entry(claimed).or_insert_with_key(|claimed| merge(claimed, emitted, scope.is_mesh));
+        routing.hosts.entry(&domain, || VirtualHost { routes: Arc::clone(list) });
     }
-    if !scope.is_mesh {
-        hosts.for_each(|host| host.routes.sort_by_key(|route| route.block.is_catch_all()));
-    }
+    routing.routes = lists.into_values().collect();
 }
 
-fn copy(routes: &[Emitted]) -> impl Iterator<Item = Route> {
-    routes.iter().map(|route| Route { rule: route.rule, index: route.index, block: Arc::clone(&route.block) })
+/// The routes of the VirtualServices of a host; on a gateway those that take everything last.
+fn merge(claimed: &[usize], emitted: &[(Vec<String>, Arc<[Route]>)], is_mesh: bool) -> Arc<[Route]> {
+    let mut lists = claimed.iter().filter_map(|index| emitted.get(*index)).map(|(_, routes)| routes);
+    match (claimed, lists.next()) {
+        ([_], Some(only)) if is_mesh => Arc::clone(only),
+        (_, first) => {
+            let all = first.into_iter().chain(lists).flat_map(|routes| routes.iter().cloned());
+            let mut all: Vec<Route> = all.collect();
+            all.sort_by_key(|route| route.block.is_catch_all());
+            all.into()
+        }
+    }
 }
 
 fn namespace<'a>(vs: &'a document::VirtualService, scope: &Scope<'a>) -> &'a str {
@@ -116,24 +115,24 @@ fn one(
     scope: &Scope<'_>,
     rules: &mut Vec<Rule>,
     at: &mut At,
-) -> Vec<Emitted> {
+) -> Vec<Route> {
     let namespace = namespace(vs, scope);
-    check(vs, at);
+    check(vs, namespace, scope, at);
     let mut emitted = Vec::new();
     let mut caught_all = false;
-    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut names: BTreeSet<String> = BTreeSet::new();
     at.field("http", |at| {
         for (rule_index, http) in vs.http.iter().enumerate() {
             // Draws hang on the name: a second rule of one name counts on.
-            let count = names.entry(&http.name).and_modify(|count| *count = count.saturating_add(1)).or_insert(1);
-            let name = match (http.name.as_str(), *count) {
-                ("", _) => format!("http[{rule_index}]"),
-                (name, 1) => name.to_owned(),
-                (name, count) => format!("{name}#{count}"),
-            };
+            let first = if http.name.is_empty() { format!("http[{rule_index}]") } else { http.name.clone() };
+            let name = core::iter::once(first.clone())
+                .chain((2..).map(|count: u64| format!("{first}#{count}")))
+                .find(|name| names.insert(name.clone()))
+                .unwrap_or(first);
             let place = Place::VirtualService { namespace, gateways: &vs.gateways };
             at.index(rule_index, |at| {
                 let blocks = block::compile_all(&http.matches, place, scope, at);
+                at.field("name", |at| name::check_text(&http.name, at));
                 let from = From { vs: index, vs_name: &vs.name, namespace, index: rule_index, name };
                 let Some((blocks, rule)) = blocks.zip(rule(http, from, scope, at)) else {
                     return;
@@ -146,7 +145,7 @@ fn one(
                 for (index, block) in blocks {
                     if !caught_all {
                         caught_all = block.is_catch_all();
-                        emitted.push(Emitted { rule: number, index, block: Arc::new(block) });
+                        emitted.push(Route { rule: number, index, block: Arc::new(block) });
                     }
                 }
             });
@@ -155,13 +154,20 @@ fn one(
     emitted
 }
 
-fn check(vs: &document::VirtualService, at: &mut At) {
+fn check(vs: &document::VirtualService, namespace: &str, scope: &Scope<'_>, at: &mut At) {
+    at.field("name", |at| name::check_name(&vs.name, at));
+    at.field("gateways", |at| {
+        for (index, gateway) in vs.gateways.iter().enumerate() {
+            at.index(index, |at| name::check_gateway(gateway, at));
+        }
+    });
     if !vs.namespace.is_empty() {
         at.field("namespace", |at| name::check_label(&vs.namespace, "namespace", at));
     }
     if vs.hosts.is_empty() {
         at.error("`hosts` is missing: a VirtualService without hosts is a delegate, which is not supported yet");
     }
+    check_overlaps(vs, namespace, scope, at);
     at.field("hosts", |at| {
         let mesh = vs.gateways.is_empty() || vs.gateways.iter().any(|gateway| gateway == name::MESH);
         for (index, host) in vs.hosts.iter().enumerate() {
@@ -169,9 +175,6 @@ fn check(vs: &document::VirtualService, at: &mut At) {
                 name::check_host(host, at);
                 if host == "*" && mesh {
                     at.error("`*` is not allowed in the mesh: name the hosts, or bind it to a gateway");
-                }
-                if vs.hosts.iter().take(index).any(|other| other.eq_ignore_ascii_case(host)) {
-                    at.error(format!("`{host}` is listed twice"));
                 }
             });
         }
@@ -187,6 +190,28 @@ fn check(vs: &document::VirtualService, at: &mut At) {
         at.field("creationTimestamp", |at| {
             at.error(format!("`{}` is no time: write `2026-01-31T12:00:00Z`", vs.creation_timestamp));
         });
+    }
+}
+
+/// Notes hosts that another one of the VirtualService takes already (istio.md 1.18).
+fn check_overlaps(vs: &document::VirtualService, namespace: &str, scope: &Scope<'_>, at: &mut At) {
+    let resolved: Vec<String> = vs.hosts.iter().map(|host| name::resolve(host, namespace, scope.domain)).collect();
+    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+    for (index, host) in resolved.iter().enumerate() {
+        first.entry(host).or_insert(index);
+    }
+    for (index, host) in resolved.iter().enumerate() {
+        let dots = host
+            .char_indices()
+            .filter(|(_, c)| *c == '.')
+            .map(|(dot, _)| format!("*{}", &host.get(dot..).unwrap_or("")));
+        let wider = dots.chain(["*".to_owned()]).filter(|wide| wide != host).find_map(|wide| first.get(wide.as_str()));
+        let same = first.get(host.as_str()).filter(|first| **first < index);
+        let Some(other) = same.or(wider) else { continue };
+        let (late, early) = (index.max(*other), index.min(*other));
+        let (Some(late_host), Some(early_host)) = (vs.hosts.get(late), vs.hosts.get(early)) else { continue };
+        let message = format!("`{late_host}` and `{early_host}` overlap: leave one of them out");
+        at.field("hosts", |at| at.index(late, |at| at.error(message)));
     }
 }
 
@@ -238,9 +263,10 @@ fn rule(http: &HttpRoute, from: From<'_>, scope: &Scope<'_>, at: &mut At) -> Opt
         return None;
     }
     let split = (destinations.len() > 1).then_some(()).and_then(|()| {
-        let identities = destinations.iter().map(|destination| &*destination.cluster).zip(weights);
+        // Not the cluster's name: its port may be the listener's, and a user keeps its version on all of them.
+        let identities: Vec<String> = destinations.iter().map(|destination| identity(destination, http)).collect();
         let name = format!("{}/{}/{}/split", from.namespace, from.vs_name, from.name);
-        Some(Split::new(scope.seed, &name, subject?, identities))
+        Some(Split::new(scope.seed, &name, subject?, identities.iter().map(String::as_str).zip(weights)))
     });
     let retries = retries.flatten();
     Some(Rule {
@@ -255,6 +281,13 @@ fn rule(http: &HttpRoute, from: From<'_>, scope: &Scope<'_>, at: &mut At) -> Opt
         retry_headers: retries.as_ref().map(Retries::headers).unwrap_or_default().into(),
         retries,
     })
+}
+
+/// What tells a destination from others of its rule: host, subset, and the port where one is written.
+fn identity(destination: &Destination, http: &HttpRoute) -> String {
+    let port = http.route.get(destination.index).and_then(|written| written.destination.port.as_ref());
+    let port = port.map(|port| port.number.to_string()).unwrap_or_default();
+    format!("{}|{}|{port}", destination.host, destination.subset)
 }
 
 fn rewrite_uri(uri: &str, at: &mut At) -> Option<Box<str>> {

@@ -89,12 +89,12 @@ fn the_first_rule_that_is_not_false_leaves_a_request_undecidable() {
     let policy = shop();
     let lines = headers(b"detail", b"/", &[]);
     let listed: [&[u8]; 1] = [b"cookie"];
-    let request = Request { unknown: Unlisted::UnknownExcept(&listed), ..Request::new(&lines, None) };
+    let request = Request::recorded(&lines, Unlisted::UnknownExcept(&listed), Known::Absent, true);
     let decision = decide(&policy, &request, &Draws { fresh: Some(1), ..Draws::default() });
     assert!(matches!(decision.action, Action::Undecidable(Missing::Header("x-staff"))), "{:?}", decision.action);
     // A rule before that stands.
     let lines = headers(b"detail", b"/v1/", &[]);
-    let request = Request { unknown: Unlisted::UnknownExcept(&listed), ..Request::new(&lines, None) };
+    let request = Request::recorded(&lines, Unlisted::UnknownExcept(&listed), Known::Absent, true);
     let decision = decide(&policy, &request, &Draws::default());
     assert_eq!(cluster(&decision), "outbound|80|v1|detail.shop.svc.cluster.local");
 }
@@ -109,7 +109,7 @@ fn a_recording_stands_in_for_the_cookie() {
     let recorded = crate::draw::Recorded { seed: recording.seed, digests: &digests };
     let lines = headers(b"detail", b"/", &[]);
     let listed: [&[u8]; 2] = [b"x-staff", b"x-request-id"];
-    let request = Request { unknown: Unlisted::UnknownExcept(&listed), ..Request::new(&lines, None) };
+    let request = Request::recorded(&lines, Unlisted::UnknownExcept(&listed), Known::Absent, true);
     let again = decide(&policy, &request, &Draws { recorded, ..Draws::default() });
     assert_eq!((cluster(&live), &live.tags), (cluster(&again), &again.tags));
 }
@@ -197,7 +197,8 @@ proptest! {
         let is_known = |name: &[u8]| known[usize::from(name.first().copied().unwrap_or(0)) % known.len()];
         let fewer: Vec<Header<'_>> = lines.iter().copied().filter(|(name, _)| is_known(name)).collect();
         let absent: Vec<&[u8]> = [&b"cookie"[..], b"x-staff", b"x-request-id", b"user-type"].into_iter().filter(|name| is_known(name)).collect();
-        let partial = Request { headers: &fewer, unknown: Unlisted::UnknownExcept(&absent), source_address: if known[0] { full.source_address } else { Known::Unknown }, has_query: true };
+        let address = if known[0] { full.source_address() } else { Known::Unknown };
+        let partial = Request::recorded(&fewer, Unlisted::UnknownExcept(&absent), address, true);
         let guess = decide(&policy, &partial, &draws);
         if !matches!(guess.action, Action::Undecidable(_)) {
             let guessed = crate::report::Report::new(&policy, &guess, Some(&path), Some(&authority));

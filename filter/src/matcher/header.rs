@@ -51,7 +51,10 @@ pub fn value<'a>(
         }
     }
     let name = name.as_bytes();
-    let mut lines = request.headers.iter().filter(|(line, _)| *line == name).map(|(_, value)| *value);
+    if name == b":path" && !request.has_query() {
+        return Known::Unknown;
+    }
+    let mut lines = request.headers().iter().filter(|(line, _)| *line == name).map(|(_, value)| *value);
     let Some(first) = lines.next() else {
         return request.unlisted(name);
     };

@@ -80,7 +80,7 @@ pub struct SourceIpMatch(pub Box<[Cidr]>);
 impl SourceIpMatch {
     /// Whether a request matches.
     pub fn matches(&self, request: &Request<'_>) -> Truth {
-        match request.source_address {
+        match request.source_address() {
             Known::Present(address) => self.0.iter().any(|network| network.contains(address)).into(),
             Known::Absent => Truth::False,
             Known::Unknown => Truth::Unknown,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use switchyard_filter::headers::is_token;
-use switchyard_filter::request::{Header, Known, Request};
+use switchyard_filter::request::{Header, Known, Request, Unlisted};
 
 /// A request as the filter would see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Asked {
     /// The request; `source_address` is what a missing one counts as.
     pub fn request<'a>(&self, borrowed: &'a [Header<'a>], source_address: Known<IpAddr>) -> Request<'a> {
         let source_address = self.source_address.map_or(source_address, Known::Present);
-        Request { source_address, ..Request::new(borrowed, None) }
+        Request::recorded(borrowed, Unlisted::Absent, source_address, true)
     }
 }
 

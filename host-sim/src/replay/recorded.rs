@@ -113,12 +113,11 @@ impl Exchange {
 
     /// The request.
     pub fn request<'a>(&'a self, borrowed: &'a Borrowed<'a>) -> Request<'a> {
-        Request {
-            headers: &borrowed.headers,
-            unknown: if self.absent.is_some() { Unlisted::UnknownExcept(&borrowed.absent) } else { Unlisted::Absent },
-            source_address: self.source_address,
-            has_query: self.has_query,
-        }
+        let unlisted = match self.absent {
+            Some(_) => Unlisted::UnknownExcept(&borrowed.absent),
+            None => Unlisted::Absent,
+        };
+        Request::recorded(&borrowed.headers, unlisted, self.source_address, self.has_query)
     }
 
     /// What is known of its draws.
