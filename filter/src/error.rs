@@ -20,11 +20,13 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// Collects errors while a document is visited, and knows the path of the place that is visited.
+/// What a visit of a document carries along: the path of the place that is visited, the errors so far, and how many
+/// regexes, which share memory.
 #[derive(Debug, Default)]
 pub struct At {
     path: String,
     errors: Vec<Error>,
+    regexes: usize,
 }
 
 impl At {
@@ -74,6 +76,12 @@ impl At {
     /// How many errors there are so far.
     pub fn count(&self) -> usize {
         self.errors.len()
+    }
+
+    /// Counts a regex; how many there are with it.
+    pub fn count_regex(&mut self) -> usize {
+        self.regexes = self.regexes.saturating_add(1);
+        self.regexes
     }
 
     /// Every error, in the order in which they were met.

@@ -42,9 +42,9 @@ impl Split {
         options: impl IntoIterator<Item = (&'a str, u32)>,
     ) -> Self {
         let mut all: Vec<SplitOption> = Vec::new();
-        let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut repeats: BTreeMap<&str, u64> = BTreeMap::new();
         for (identity, weight) in options {
-            let before = seen.entry(identity).and_modify(|before| *before = before.saturating_add(1)).or_insert(0);
+            let before = repeats.entry(identity).and_modify(|before| *before = before.saturating_add(1)).or_insert(0);
             let key = match before {
                 0 => xxh3_64(identity.as_bytes()),
                 before => xxh3_64_with_seed(identity.as_bytes(), *before),

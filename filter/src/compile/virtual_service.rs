@@ -126,7 +126,7 @@ fn one(
             // Draws hang on the name: a second rule of one name counts on.
             let first = if http.name.is_empty() { format!("http[{rule_index}]") } else { http.name.clone() };
             let name = core::iter::once(first.clone())
-                .chain((2..).map(|count: u64| format!("{first}#{count}")))
+                .chain((2..=vs.http.len()).map(|count| format!("{first}#{count}")))
                 .find(|name| names.insert(name.clone()))
                 .unwrap_or(first);
             let place = Place::VirtualService { namespace, gateways: &vs.gateways };

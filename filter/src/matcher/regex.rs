@@ -18,8 +18,13 @@ use regex_automata::{Anchored, Input, MatchKind};
 const MAX_PATTERN: usize = 1024;
 /// The compiled automaton's limit, in bytes: a counted repetition of counted repetitions explodes.
 const MAX_AUTOMATON: usize = 4 << 20;
-/// The lazy DFA's cache, in bytes; when it is full it is cleared and filled anew.
+/// The most that a lazy DFA's cache takes, in bytes; when it is full it is cleared and filled anew.
 const CACHE: usize = 256 << 10;
+/// The least: some states of a large automaton.
+const SMALLEST_CACHE: usize = 8 << 10;
+/// What many regexes share: texts that clients choose fill the caches, and a VM has 1 GiB. The n-th regex gets the n-th
+/// part of it, so that 10,000 take less than 200 MB at the worst.
+const CACHES: usize = 16 << 20;
 
 type Caches = Pool<Cache, Box<dyn Fn() -> Cache + Send + Sync>>;
 
@@ -33,19 +38,21 @@ pub struct Regex {
 impl Regex {
     /// Compiles a pattern; `None` when it is wrong, which has been noted.
     pub fn compile(pattern: &str, at: &mut At) -> Option<Self> {
-        Self::new(pattern).map_err(|message| at.error(message)).ok()
+        let count = at.count_regex();
+        let cache = CACHES.checked_div(count).unwrap_or(CACHE).clamp(SMALLEST_CACHE, CACHE);
+        Self::new(pattern, cache).map_err(|message| at.error(message)).ok()
     }
 
-    fn new(pattern: &str) -> Result<Self, String> {
+    fn new(pattern: &str, cache: usize) -> Result<Self, String> {
         if pattern.len() > MAX_PATTERN {
             return Err(format!("the regex has {} bytes, at most {MAX_PATTERN} are allowed", pattern.len()));
         }
-        let dialect = dialect::translate(pattern)?;
-        let syntax = syntax::Config::new().utf8(false).unicode(dialect.unicode);
+        let translated = dialect::translate(pattern)?;
+        let syntax = syntax::Config::new().utf8(false).unicode(true);
         let nfa = thompson::Compiler::new()
             .syntax(syntax)
             .configure(thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_AUTOMATON)))
-            .build(&format!("(?:{})\\z", dialect.pattern))
+            .build(&format!("(?:{translated})\\z"))
             .map_err(|e| match e.size_limit() {
                 Some(_) => format!("regex `{pattern}` is too large: repetitions multiply"),
                 None => format!("regex `{pattern}` is not supported: {e}"),
@@ -54,7 +61,7 @@ impl Regex {
             .configure(
                 DFA::config()
                     .match_kind(MatchKind::LeftmostFirst)
-                    .cache_capacity(CACHE)
+                    .cache_capacity(cache)
                     .skip_cache_capacity_check(true)
                     .minimum_cache_clear_count(None),
             )

@@ -1,7 +1,7 @@
 use super::Regex;
 
 fn matches(pattern: &str, text: &[u8]) -> bool {
-    Regex::new(pattern).unwrap_or_else(|e| panic!("{e}")).matches(text)
+    Regex::new(pattern, super::CACHE).unwrap_or_else(|e| panic!("{e}")).matches(text)
 }
 
 #[test]
@@ -51,6 +51,29 @@ fn perl_classes_and_word_boundaries_are_ascii() {
 }
 
 #[test]
+fn ignored_case_is_that_of_ascii_letters_and_of_their_group() {
+    for (pattern, text, expected) in [
+        ("(?i)a[b-d]E", "ACe", true),
+        ("(?i)/[^/]", "/é", true),
+        ("(?i)\\W", "é", true),
+        ("(?i)[^a]", "A", false),
+        ("(?i)[[:lower:]]+", "aB", true),
+        ("a(?i)b", "aB", true),
+        ("a(?i)b", "AB", false),
+        ("(?i:a)b", "Ab", true),
+        ("(?i:a)b", "AB", false),
+        ("(?i)a(?-i)b", "AB", false),
+        ("(?is).a", "\nA", true),
+        ("(?i)(?-s:.)a", "\nA", false),
+        ("(?i)k", "\u{212a}", true),
+        ("(?i)[a-z]", "\u{17f}", true),
+        ("(?i)\\x41", "a", true),
+    ] {
+        assert_eq!(matches(pattern, text.as_bytes()), expected, "{pattern} {text:?}");
+    }
+}
+
+#[test]
 fn what_re2_does_not_take_is_refused_with_what_to_write_instead() {
     for (pattern, message) in [
         ("*", "regex `*` is not valid at character 1: repetition operator missing expression"),
@@ -62,16 +85,28 @@ fn what_re2_does_not_take_is_refused_with_what_to_write_instead() {
         ("\\b{start}a", "regex `\\b{start}a`: RE2 has no `\\b{…}`, `\\<` and `\\>`: write `\\b`"),
         ("\\u00e9", "regex `\\u00e9`: RE2 has no `\\u` and `\\U`: write `\\x{…}`"),
         ("\\Qa.b\\E", "regex `\\Qa.b\\E`: `\\Q…\\E` and `\\C` are not supported: escape each character by `\\`"),
+        ("a**", "regex `a**`: RE2 takes no repetition of a repetition: put the first into `(?:…)`, or write `*` once"),
+        (
+            "a{2}{3}",
+            "regex `a{2}{3}`: RE2 takes no repetition of a repetition: put the first into `(?:…)`, or write `{3}` once",
+        ),
+        ("(?:a{100}){11}", "regex `(?:a{100}){11}`: a repetition of 1100 is more than RE2's 1000"),
+        ("a{ 2 }", "regex `a{ 2 }`: RE2 reads `{` with a space in it as itself: write `\\{`, or leave the space out"),
+        ("[--/]", "regex `[--/]`: `[--…]` is a range in RE2: write `\\-`"),
+        ("(?i)é", "regex `(?i)é`: ignoring the case of `é` is not supported: write both cases in `[…]`"),
         ("(a", "regex `(a` is not valid at character 1: unclosed group"),
         (
             "(?=a)",
             "regex `(?=a)` is not valid at character 1: look-around, including look-ahead and look-behind, is not supported",
         ),
         ("(a)\\1", "regex `(a)\\1` is not valid at character 4: backreferences are not supported"),
-        ("((a{1000}){1000}){1000}", "regex `((a{1000}){1000}){1000}` is too large: repetitions multiply"),
+        ("((a{1000}){1000}){1000}", "regex `((a{1000}){1000}){1000}`: a repetition of 1000000 is more than RE2's 1000"),
     ] {
-        assert_eq!(Regex::new(pattern).err().as_deref(), Some(message), "{pattern}");
+        assert_eq!(Regex::new(pattern, super::CACHE).err().as_deref(), Some(message), "{pattern}");
     }
     let long = "a".repeat(1025);
-    assert_eq!(Regex::new(&long).err().as_deref(), Some("the regex has 1025 bytes, at most 1024 are allowed"));
+    assert_eq!(
+        Regex::new(&long, super::CACHE).err().as_deref(),
+        Some("the regex has 1025 bytes, at most 1024 are allowed")
+    );
 }
