@@ -133,7 +133,7 @@ impl Policy {
     /// Subjects that keep a choice, each once, in order of their keys.
     pub fn sticky_subjects(&self) -> Vec<&Subject> {
         let mut all: Vec<_> = self.splits().map(|split| &split.subject).filter(|subject| subject.is_sticky()).collect();
-        all.sort_by_key(|subject| subject.key());
+        all.sort_unstable_by_key(|subject| subject.key());
         all.dedup_by_key(|subject| subject.key());
         all
     }

@@ -145,8 +145,8 @@ impl<'a> Request<'a> {
             return Vec::new();
         };
         let mut all: Vec<Header<'a>> = parameters(query).collect();
-        // Stable, so that the first of equal names stays the first.
-        all.sort_by_key(|(name, _)| *name);
+        // Of equal names the one that stands first in the query stays the first.
+        all.sort_unstable_by_key(|(name, _)| (*name, name.as_ptr()));
         all.dedup_by_key(|(name, _)| *name);
         all
     }

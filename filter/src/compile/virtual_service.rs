@@ -27,9 +27,9 @@ pub struct Routing {
 /// Compiles all VirtualServices.
 pub fn compile(document: &Document, scope: &Scope<'_>, at: &mut At) -> Routing {
     let mut routing = Routing::default();
-    // A stable sort: the document's order decides what names and times leave open.
+    // The document's order decides what times and names leave open.
     let mut order: Vec<(usize, &document::VirtualService)> = document.virtual_services.iter().enumerate().collect();
-    order.sort_by_key(|(_, vs)| (&vs.creation_timestamp, &vs.name, namespace(vs, scope).to_owned()));
+    order.sort_unstable_by_key(|(index, vs)| (&vs.creation_timestamp, &vs.name, namespace(vs, scope), *index));
     let mut emitted: Vec<(Vec<String>, Arc<[Route]>)> = Vec::new();
     let mut seen = BTreeSet::new();
     at.field("virtualServices", |at| {
@@ -97,10 +97,9 @@ fn merge(claimed: &[usize], emitted: &[(Vec<String>, Arc<[Route]>)], is_mesh: bo
     match (claimed, lists.next()) {
         ([_], Some(only)) if is_mesh => Arc::clone(only),
         (_, first) => {
-            let all = first.into_iter().chain(lists).flat_map(|routes| routes.iter().cloned());
-            let mut all: Vec<Route> = all.collect();
-            all.sort_by_key(|route| route.block.is_catch_all());
-            all.into()
+            let all = first.into_iter().chain(lists).flat_map(|routes| routes.iter());
+            let takes_all = |route: &&Route| route.block.is_catch_all();
+            all.clone().filter(|route| !takes_all(route)).chain(all.filter(takes_all)).cloned().collect()
         }
     }
 }
