@@ -42,7 +42,13 @@ fn recorded(listener: &Listener<'_>, settings: &Settings) -> Value {
     // Not `%REQ(…)%`, which is the first of repeated headers: rules see them joined with `,` (seen in 1.36.2, 1.40.0).
     let header = |name: &str| format!("%TYPED_CEL(request.headers['{name}'])%");
     let is_listed = !settings.record_all_headers;
-    let path = if is_listed && drops_query(policy) { "REQ_WITHOUT_QUERY" } else { "REQ" };
+    // `%PATH(NQ:…)%` and not `%REQ_WITHOUT_QUERY(…)%`: that one is an extension's (seen in 1.36.2, 1.40.0).
+    let without_query = is_listed && drops_query(policy);
+    let [path, original] = if without_query {
+        ["%PATH(NQ:PATH)%", "%PATH(NQ:ORIG)%"]
+    } else {
+        ["%REQ(:PATH)%", "%REQ(X-ENVOY-ORIGINAL-PATH)%"]
+    };
     let mut keys = json!({
         "t": "%START_TIME(%s.%6f)%",
         "type": "%ACCESS_LOG_TYPE%",
@@ -52,8 +58,8 @@ fn recorded(listener: &Listener<'_>, settings: &Settings) -> Value {
         "m": "%REQ(:METHOD)%",
         "s": "%REQ(:SCHEME)%",
         "a": "%REQ(:AUTHORITY)%",
-        "p": format!("%{path}(:PATH)%"),
-        "op": format!("%{path}(X-ENVOY-ORIGINAL-PATH)%"),
+        "p": path,
+        "op": original,
         "rid": "%REQ(X-REQUEST-ID)%",
         "c": "%RESPONSE_CODE%",
         "f": "%RESPONSE_FLAGS%",
@@ -65,7 +71,7 @@ fn recorded(listener: &Listener<'_>, settings: &Settings) -> Value {
         "draws": "%FILTER_STATE(wasm.switchyard_draws:PLAIN)%",
     });
     if let Value::Object(keys) = &mut keys {
-        if is_listed && drops_query(policy) {
+        if without_query {
             keys.insert("qp".into(), "dropped".into());
         }
         if !(is_listed && hides_source_address(policy)) {

@@ -4,6 +4,7 @@ use super::yaml::ascii;
 use super::{Settings, absolute, access_log, typed};
 use crate::translate::Listener;
 use serde_json::{Value, json};
+use switchyard_filter::document::Mode;
 use switchyard_filter::headers::{CLUSTER, REQUEST_ID};
 
 /// Names of [`FAULT_PREFIX`](switchyard_filter::headers::FAULT_PREFIX) that Envoy's fault filter knows (envoy.md 2).
@@ -66,14 +67,16 @@ pub fn connection_manager(listener: &Listener<'_>, settings: &Settings) -> Value
 pub fn early_header_mutation(listener: &Listener<'_>) -> Value {
     let matching = |regex: String| json!({"remove_on_match": {"key_matcher": {"safe_regex": {"regex": regex}}}});
     let mut mutations = vec![matching("x[-_]switchyard[-_].*".into()), matching("x[-_]envoy[-_]fault[-_].*".into())];
-    for header in listener.stripped_tags() {
+    // Where the filter only observes, nobody sets the tags anew, and what they were before is not ours to take.
+    let is_enforced = listener.policy.mode() == Mode::Enforce;
+    for header in listener.stripped_tags().filter(|_| is_enforced) {
         mutations.push(if header.contains(['-', '_']) {
             matching(any_spelling(header))
         } else {
             json!({"remove": header})
         });
     }
-    if !listener.is_mesh() {
+    if !listener.is_mesh() && is_enforced {
         mutations.push(json!({"remove": REQUEST_ID}));
     }
     json!([{

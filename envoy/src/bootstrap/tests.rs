@@ -214,6 +214,19 @@ fn what_nobody_outside_may_set_is_removed_first() {
 }
 
 #[test]
+fn what_only_observes_takes_no_header_that_was_of_use_before() {
+    let observing = MESH.replace("spec:\n  tags:", "spec:\n  mode: observe\n  tags:");
+    assert_ne!(observing, MESH);
+    let generated = generated(&[SERVICES, &observing, EDGE], &settings());
+    for listener in [0, 1] {
+        let early = &manager(&generated, listener)["early_header_mutation_extensions"][0]["typed_config"]["mutations"];
+        // Control headers only: the generated route and fault filter go by them.
+        assert_eq!(early.as_array().map(Vec::len), Some(2), "{early}");
+        assert!(early.as_array().expect("list").iter().all(|mutation| mutation["remove"].is_null()), "{early}");
+    }
+}
+
+#[test]
 fn a_gateway_has_its_own_port_and_trusts_only_the_proxies_it_is_told() {
     let generated = generated(&[SERVICES, MESH, EDGE], &Settings { trusted_hops: 2, ..settings() });
     let listeners = &generated.bootstrap["static_resources"]["listeners"];
@@ -259,7 +272,7 @@ fn a_recording_holds_what_decides_and_no_secret() {
     // Neither the cookie nor the subject `x-plan`.
     assert_eq!(keys(&format["h"]), ["content-type", "grpc-timeout", "tier", "user-type"]);
     assert_eq!(format["hp"], "listed");
-    assert_eq!((&format["p"], &format["qp"]), (&"%REQ_WITHOUT_QUERY(:PATH)%".into(), &"dropped".into()));
+    assert_eq!((&format["p"], &format["qp"]), (&"%PATH(NQ:PATH)%".into(), &"dropped".into()));
     assert_eq!(format["listener"], "mesh");
     insta::assert_snapshot!(generated.warnings.join("\n"), @r#"
     the recording of `mesh` does not hold the values of header `cookie`, so requests whose rules ask for them cannot be replayed (`--record-headers all` holds everything)
