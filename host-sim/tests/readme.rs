@@ -25,7 +25,10 @@ fn run(line: &str) -> String {
         .output()
         .expect("bash");
     let text = [output.stdout, output.stderr].concat();
-    String::from_utf8(text).expect("UTF-8").lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    let mut lines: Vec<String> =
+        String::from_utf8(text).expect("UTF-8").lines().map(|line| line.trim_end().into()).collect();
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 /// Each command of a block that begins with ```` ```console ````, and what stands below it.
@@ -84,13 +87,15 @@ fn properties(schema: &serde_json::Value, names: &mut BTreeSet<String>) {
 #[test]
 fn every_field_of_the_configuration_is_explained() {
     let mut names = BTreeSet::new();
-    properties(&serde_json::from_str(&run("switchyard schema policy")).expect("JSON"), &mut names);
+    for kind in ["policy", "config"] {
+        properties(&serde_json::from_str(&run(&format!("switchyard schema {kind}"))).expect("JSON"), &mut names);
+    }
     assert!(names.len() > 40, "{names:?}");
     let text = readme();
     let reference = text.split("## Configuration").nth(1).expect("a chapter on configuration");
     // `http[].match`, `port.number` and `tags[].rules` name their last part too.
     let told: BTreeSet<&str> =
-        reference.split('`').skip(1).step_by(2).flat_map(|code| code.split(['.', '[', ']', ' '])).collect();
+        reference.split('`').skip(1).step_by(2).flat_map(|code| code.split(['.', '[', ']', ' ', ':'])).collect();
     let missing: Vec<_> = names.iter().filter(|name| !told.contains(name.as_str())).collect();
     assert!(missing.is_empty(), "README's chapter on configuration does not name {missing:?}");
 }
