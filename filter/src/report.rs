@@ -162,7 +162,9 @@ pub fn access_log_values(policy: &Policy, decision: &Decision<'_>) -> [(&'static
         Action::Reply(reply) => reply.reason.to_owned(),
         Action::Pass | Action::Undecidable(_) => "-".to_owned(),
     };
-    let tags = decision.tag_values(policy).map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",");
+    // Values are joined by `,`, so one of their own is percent-encoded.
+    let tag = |(name, value): (&str, &str)| format!("{name}={}", value.replace('%', "%25").replace(',', "%2C"));
+    let tags = decision.tag_values(policy).map(tag).collect::<Vec<_>>().join(",");
     let cluster = decision.forward().map_or_else(|| "-".to_owned(), |forward| forward.destination.cluster.to_string());
     [("switchyard_rule", rule), ("switchyard_tags", tags), ("switchyard_cluster", cluster)]
 }
