@@ -158,9 +158,9 @@ mod native {
     }
 
     fn listener(name: &str, filters: &[Value], routes: &[Value], early: Option<Value>) -> Value {
-        let router = json!({"name": "envoy.filters.http.router", "typed_config":
+        let last = json!({"name": "envoy.filters.http.router", "typed_config":
             {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}});
-        let filters: Vec<Value> = filters.iter().cloned().chain([router]).collect();
+        let filters: Vec<Value> = filters.iter().cloned().chain([last]).collect();
         let manager = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": name,
