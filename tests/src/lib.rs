@@ -4,5 +4,7 @@ pub mod case;
 #[cfg(not(target_family = "wasm"))]
 pub mod demo;
 #[cfg(not(target_family = "wasm"))]
+pub mod generated;
+#[cfg(not(target_family = "wasm"))]
 pub mod harness;
 pub mod hosts;

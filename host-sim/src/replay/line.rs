@@ -13,7 +13,8 @@
 //! | `c`, `uc` | status, and the cluster that Envoy chose |
 //! | `cluster`, `draws` | what the filter told: its cluster, and digests and numbers of the draws |
 //!
-//! Other keys are ignored. A key that is missing is unknown, `null` (and `-` for a scalar) is absent.
+//! Other keys are ignored. A key that is missing is unknown, `null` is absent; so are `-` and an empty text, but for what
+//! a client may have sent (`m`, `s`, `a`, `p`, `rid`, and headers).
 
 use super::text;
 use serde_json::value::RawValue;
@@ -105,6 +106,7 @@ pub fn read(line: &[u8]) -> Result<Line, Skip> {
         Skip::Unreadable(why.to_owned())
     })?;
     let scalar = |key: &str| keys.get(key).map_or(Known::Unknown, |value| scalar(value));
+    let sent = |key: &str| keys.get(key).map_or(Known::Unknown, |value| sent(value));
     let kind = match scalar("type") {
         Known::Present(name) if name == b"DownstreamStart" => Kind::Start,
         Known::Present(name) if name != b"DownstreamEnd" && name != b"NotSet" => return Err(Skip::Event),
@@ -121,12 +123,12 @@ pub fn read(line: &[u8]) -> Result<Line, Skip> {
     Ok(Line {
         kind,
         id,
-        pseudo: [(":method", scalar("m")), (":scheme", scalar("s")), (":authority", scalar("a"))],
-        path: scalar("p"),
+        pseudo: [(":method", sent("m")), (":scheme", sent("s")), (":authority", sent("a"))],
+        path: sent("p"),
         original_path: scalar("op"),
         has_query: scalar("qp") != Known::Present(b"dropped".to_vec()),
         headers,
-        request_id: scalar("rid"),
+        request_id: sent("rid"),
         source_address: match scalar("ra").map(|text| string(&text)) {
             Known::Present(text) => text.parse().map_or(Known::Absent, Known::Present),
             Known::Absent => Known::Absent,
@@ -151,6 +153,15 @@ fn scalar(value: &RawValue) -> Scalar {
     match quoted_scalar(value) {
         Known::Present(text) if text == b"-" || text.is_empty() => Known::Absent,
         scalar => scalar,
+    }
+}
+
+/// A string or number as a client sent it: `-`, quotes and nothing at all are values too.
+fn sent(value: &RawValue) -> Scalar {
+    match value.get().as_bytes().first() {
+        Some(b'n') | None => Known::Absent,
+        Some(b'{' | b'[') => Known::Unknown,
+        _ => Known::Present(text::bytes(value.get())),
     }
 }
 
@@ -207,13 +218,13 @@ mod tests {
     #[test]
     fn numbers_strings_dashes_and_quotes_of_filter_state_read_alike() {
         let line = read(
-            br#"{"id":"s","m":null,"a":"-","p":"/","c":200,"uc":"outbound|80||a","cluster":"\"outbound|80||b\"","draws":"\"seed=0000000000000001\""}"#,
+            br#"{"id":"s","m":null,"ra":"-","p":"/","c":200,"uc":"outbound|80||a","cluster":"\"outbound|80||b\"","draws":"\"seed=0000000000000001\""}"#,
         )
         .unwrap();
         assert_eq!(line.kind, Kind::End);
         assert_eq!(line.pseudo[0].1, Known::Absent);
         assert_eq!(line.pseudo[1].1, Known::Unknown);
-        assert_eq!(line.pseudo[2].1, Known::Absent);
+        assert_eq!(line.source_address, Known::Absent);
         assert_eq!(line.status, Some(200));
         assert_eq!(line.upstream_cluster.as_deref(), Some("outbound|80||a"));
         assert_eq!(line.decided_cluster.as_deref(), Some("outbound|80||b"));
@@ -221,6 +232,15 @@ mod tests {
         let line = read(br#"{"p":"/","c":"503","uc":null,"cluster":"-"}"#).unwrap();
         assert_eq!((line.status, line.upstream_cluster), (Some(503), None));
         assert_eq!(line.decided_cluster.as_deref(), Some("-"));
+    }
+
+    #[test]
+    fn what_a_client_sent_reads_as_it_is() {
+        for (json, value) in [(r#""-""#, &b"-"[..]), (r#""""#, b""), (r#""\"x\"""#, b"\"x\""), ("12", b"12")] {
+            let line = read(format!(r#"{{"p":"/","a":{json},"rid":{json}}}"#).as_bytes()).unwrap();
+            assert_eq!(line.request_id, Known::Present(value.to_vec()), "{json}");
+            assert_eq!(line.pseudo[2].1, Known::Present(value.to_vec()), "{json}");
+        }
     }
 
     #[test]
