@@ -306,7 +306,7 @@ async fn a_request_id_that_a_client_chose_chooses_nothing_on_a_gateway() {
     let envoy = bootstrap.start().await.unwrap();
     let ids = lucky_ids(&site, REQUESTS);
     let request = |index: usize, id: &str| {
-        let name = if index % 3 == 0 { "X-Request-ID" } else { "x-request-id" };
+        let name = if index.is_multiple_of(3) { "X-Request-ID" } else { "x-request-id" };
         Request::new("GET", "www.example.com", "/").header(name, id)
     };
     // How many got v2, and how many the tag.
