@@ -108,8 +108,7 @@ async fn both_supported_envoys_take_what_is_generated() {
     let sites = [
         ("the demo", site(&demo())),
         ("the demo, recorded", site(&demo()).record(folder.path().join("demo"), false)),
-        ("everything", site(&everything).trusted_hops(2)),
-        ("everything, recorded", site(&everything).record(folder.path().join("listed"), false)),
+        ("everything, recorded", site(&everything).trusted_hops(2).record(folder.path().join("listed"), false)),
         ("everything, recorded with all headers", site(&everything).record(folder.path().join("all"), true)),
     ];
     for (what, site) in &sites {

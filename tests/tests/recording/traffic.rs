@@ -203,6 +203,7 @@ pub fn traffic() -> Vec<Sent> {
         all.push(edge("GET", format!("/query/{round}?user={SECRET}-{}", round % 5), round));
         all.push(edge("GET", format!("/query?user=&user={SECRET}"), round).header("x-request-id", SHARED));
         all.push(edge("GET", format!("/query?other={SECRET}&x={long}"), round));
+        all.push(edge("GET", format!("/query?user={SECRET}#x"), round).header("cookie", SECRET).refused());
         all.push(edge("GET", "/address", round).header("cookie", &*user));
         all.push(edge("POST", "/anything", round).header("x-request-id", id));
         all.push(edge("GET", "/ids/?a=b", round).header("tier", "a").header("user-type", "mine"));
