@@ -1,5 +1,6 @@
 //! A document to a policy, or everything that is wrong with it.
 
+mod bind;
 mod block;
 mod name;
 mod tag;
@@ -8,8 +9,9 @@ mod virtual_service;
 use crate::document::{Document, HttpCookie, Service};
 use crate::draw::Seed;
 use crate::error::{At, Error, is_directly_below};
+use crate::json::parse;
 use crate::policy::Policy;
-use crate::read::{parse, read_on};
+use crate::read::read_on;
 use crate::split::{Split, Subject};
 use std::collections::BTreeMap;
 

@@ -34,6 +34,7 @@ mod duration;
 pub mod edit;
 pub mod error;
 pub mod headers;
+mod json;
 pub mod matcher;
 pub mod pairs;
 pub mod policy;
