@@ -15,7 +15,7 @@ use crate::read::read_on;
 use crate::split::{Split, Subject};
 use std::collections::BTreeMap;
 
-pub use name::{aliases, resolve};
+pub use name::{aliases, resolve, resolve_gateway};
 
 /// Compiles a configuration as Envoy hands it over: JSON text.
 ///
@@ -113,7 +113,7 @@ impl<'a> Scope<'a> {
         let gateways: Vec<String> = if proxy.gateways.is_empty() {
             vec![name::MESH.into()]
         } else {
-            proxy.gateways.iter().map(|gateway| name::resolve_gateway(gateway, namespace)).collect()
+            proxy.gateways.iter().map(|gateway| resolve_gateway(gateway, namespace)).collect()
         };
         at.field("namespace", |at| name::check_label(namespace, "namespace", at));
         at.field("domain", |at| name::check_host(or(&document.domain, "cluster.local"), at));

@@ -6,7 +6,7 @@ use crate::diagnostic::did_you_mean;
 use crate::manifest::{Gateway, Kind, Manifests};
 use crate::source::Place;
 use std::collections::{BTreeMap, BTreeSet};
-use switchyard_filter::compile::resolve;
+use switchyard_filter::compile::{resolve, resolve_gateway};
 
 /// The gateway that stands for the mesh.
 pub const MESH: &str = "mesh";
@@ -49,6 +49,9 @@ pub fn ports(manifests: &Manifests, routed: &[Routed], notes: &mut Notes) -> BTr
             if server.hosts.is_empty() {
                 notes.push(manifest.error(&at("hosts"), "`hosts` is empty: name a host, or `*`"));
             }
+            if server.port.number == 0 {
+                continue;
+            }
             let hosts = server.hosts.iter().map(|host| ServedHost::new(host, &manifest.namespace));
             let port = all.entry(server.port.number).or_default();
             port.place.get_or_insert_with(|| manifest.place(&at("port.number")));
@@ -70,7 +73,7 @@ fn check(
 ) {
     let Some(manifest) = manifests.all.get(routed.manifest) else { return };
     for (index, gateway) in routed.written.gateways.iter().enumerate() {
-        let full = super::virtual_service::full_gateway(gateway, &manifest.namespace);
+        let full = resolve_gateway(gateway, &manifest.namespace);
         if !names.contains(&full) {
             let mut found =
                 manifest.error(&spec(&format!("gateways[{index}]")), &format!("there is no Gateway `{full}`"));

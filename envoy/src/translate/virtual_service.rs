@@ -6,6 +6,7 @@ use crate::manifest::{Kind, Manifest, Manifests};
 use crate::yaml::Path;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use switchyard_filter::compile::resolve_gateway;
 use switchyard_filter::document::{Document, VirtualService};
 
 /// A VirtualService with where it comes from.
@@ -32,16 +33,11 @@ pub fn read(manifests: &Manifests, notes: &mut Notes) -> Vec<Routed> {
         let gateways = if written.gateways.is_empty() {
             BTreeSet::from([MESH.to_owned()])
         } else {
-            written.gateways.iter().map(|gateway| full_gateway(gateway, &manifest.namespace)).collect()
+            written.gateways.iter().map(|gateway| resolve_gateway(gateway, &manifest.namespace)).collect()
         };
         all.push(Routed { manifest: index, written, gateways, sticky: BTreeMap::new() });
     }
     all
-}
-
-/// `namespace/name`, or `mesh`.
-pub fn full_gateway(gateway: &str, namespace: &str) -> String {
-    if gateway == MESH || gateway.contains('/') { gateway.to_owned() } else { format!("{namespace}/{gateway}") }
 }
 
 fn one(manifest: &Manifest, notes: &mut Notes) -> Option<VirtualService> {
