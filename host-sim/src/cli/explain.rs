@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME: VALUE")]
     header: Vec<String>,
 
-    /// The gateway that takes it [default: the mesh, else the only gateway]
+    /// The gateway that takes it, at the URL's port where it has several [default: the mesh, else the only gateway]
     #[arg(long, value_name = "NS/NAME")]
     gateway: Option<String>,
 
@@ -60,34 +60,34 @@ impl Args {
         }
     }
 
-    /// The listener that takes the request.
+    /// The listener that takes the request: one that `generate` writes. The URL's port says which of a gateway's ports is
+    /// asked; in the mesh it is part of `:authority` and nothing else.
     fn proxy(&self, model: &Model<'_>, asked: &Asked, namespace: &str) -> Result<Proxy, Failure> {
         let all = model.listeners();
         let (mesh, edges): (Vec<_>, Vec<_>) = all.into_iter().partition(is_mesh);
-        let Some(gateway) = &self.gateway else {
-            return match (mesh.into_iter().next(), edges.as_slice()) {
-                // A client in the mesh talks to the service's port.
-                (Some(mesh), _) => Ok(match asked.port.filter(|port| is_known(model, *port)) {
-                    Some(port) => Proxy { port: Some(port), ..mesh },
-                    None => mesh,
-                }),
-                (None, [only]) => Ok(only.clone()),
-                (None, _) => Err(Failure::Usage(format!(
-                    "these manifests serve gateways only: name one with `--gateway NS/NAME`: {}",
-                    names(&edges)
-                ))),
-            };
+        let names = names(&edges);
+        let full = match (self.gateway.as_deref(), mesh.into_iter().next(), edges.as_slice()) {
+            (Some("mesh"), ..) => return Ok(model.mesh()),
+            (Some(gateway), ..) if gateway.contains('/') => gateway.to_owned(),
+            (Some(gateway), ..) => format!("{namespace}/{gateway}"),
+            (None, Some(mesh), _) => return Ok(mesh),
+            (None, None, [only]) => return Ok(only.clone()),
+            (None, None, _) => match names.as_slice() {
+                [only] => only.clone(),
+                several => {
+                    return Err(Failure::Usage(format!(
+                        "these manifests serve gateways only: name one with `--gateway NS/NAME`: {}",
+                        quoted(several)
+                    )));
+                }
+            },
         };
-        if gateway == "mesh" {
-            return Ok(model.mesh());
-        }
-        let full = if gateway.contains('/') { gateway.clone() } else { format!("{namespace}/{gateway}") };
         let of: Vec<_> = edges.iter().filter(|proxy| proxy.gateways.contains(&full)).collect();
         let scheme_port = if self.request.contains(" https://") { 443 } else { 80 };
         let wanted = asked.port.unwrap_or(scheme_port);
         match of.as_slice() {
             [] if edges.is_empty() => Err(Failure::Usage("there is no gateway in these manifests".to_owned())),
-            [] => Err(Failure::Usage(format!("there is no gateway `{full}`; there are: {}", names(&edges)))),
+            [] => Err(Failure::Usage(format!("there is no gateway `{full}`; there are: {}", quoted(&names)))),
             [only] => Ok((*only).clone()),
             several => {
                 several.iter().find(|proxy| proxy.port == Some(wanted)).map(|proxy| (*proxy).clone()).ok_or_else(|| {
@@ -106,13 +106,14 @@ fn is_mesh(proxy: &Proxy) -> bool {
     proxy.gateways.iter().any(|gateway| gateway == "mesh")
 }
 
-fn is_known(model: &Model<'_>, port: u16) -> bool {
-    model.services().values().any(|service| service.ports.iter().any(|known| known.number == port))
-}
-
-fn names(edges: &[Proxy]) -> String {
-    let mut all: Vec<_> = edges.iter().flat_map(|proxy| &proxy.gateways).map(|name| format!("`{name}`")).collect();
+/// The gateways' names, in order.
+fn names(edges: &[Proxy]) -> Vec<String> {
+    let mut all: Vec<_> = edges.iter().flat_map(|proxy| proxy.gateways.iter().cloned()).collect();
     all.sort();
     all.dedup();
-    all.join(", ")
+    all
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -10,6 +10,9 @@ use switchyard_filter::truth::Truth;
 pub fn human(asked: &Asked, explanation: &Explanation) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}\n  at listener {}, port {}", asked.text, explanation.listener, explanation.listener_port);
+    if let Some(port) = asked.port.filter(|port| *port != explanation.listener_port) {
+        let _ = writeln!(out, "  the URL's port, {port}, is part of the host only: it chooses no other listener");
+    }
     if explanation.assumes_other_address {
         let _ = writeln!(out, "  from an address that no rule names (say which with --source-address)");
     }
