@@ -103,7 +103,9 @@ pub fn replay(
             match end {
                 Err(error) if !of_file.is_usable => return Err(Error::Read(file.clone(), error)),
                 Err(error) => {
-                    warn(format!("cannot read `{file}` after line {}: {}", source.lines, reason(&error)));
+                    let reason = reason(&error);
+                    warn(format!("cannot read `{file}` after line {}: {reason}", source.lines));
+                    input.truncated.push(UnreadableLine { file: file.clone(), line: source.lines, reason });
                     break;
                 }
                 Ok(()) if count == 0 => break,
@@ -145,7 +147,9 @@ impl OfFile {
                 None => {}
                 Some(Ok(line)) => {
                     self.is_usable = true;
-                    join.push(line, ready);
+                    if !join.push(line, ready) {
+                        input.repeated += 1;
+                    }
                 }
                 Some(Err(Skip::Event)) => self.is_usable = true,
                 Some(Err(Skip::Refused)) => {

@@ -75,6 +75,10 @@ impl Args {
             Format::Human => print(&human::human(&report))?,
             Format::Json => print_json(&report)?,
         }
+        if !report.input.truncated.is_empty() {
+            let files: Vec<_> = report.input.truncated.iter().map(|cut| format!("`{}`", cut.file)).collect();
+            return Err(Failure::File(format!("the report is of a part only: {} ended early", files.join(", "))));
+        }
         match (self.expect_parity, report.parity.percent) {
             (Some(expected), Some(percent)) if percent < expected => Err(Failure::Expectation(format!(
                 "parity is {}, below the expected {expected} %",

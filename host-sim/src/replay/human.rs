@@ -13,6 +13,7 @@ pub fn human(report: &ReplayReport) -> String {
     for (count, what) in [
         (input.unfinished, "still under way when the recording ended"),
         (input.refused, "refused by Envoy before any filter saw them, not counted"),
+        (input.repeated, "lines that came before, byte for byte, not counted again"),
         (input.unreadable, "lines that are no request, not counted"),
     ] {
         if count > 0 {
@@ -21,6 +22,9 @@ pub fn human(report: &ReplayReport) -> String {
     }
     for line in &input.examples {
         let _ = writeln!(out, "    {}:{} {}", line.file, line.line, line.reason);
+    }
+    for file in &input.truncated {
+        let _ = writeln!(out, "  {} is read up to line {} only: {}", file.file, file.line, file.reason);
     }
     let done: Vec<_> = report.actions.iter().filter(|(_, n)| **n > 0).map(|(name, n)| format!("{name} {n}")).collect();
     let _ = writeln!(out, "  {}", if done.is_empty() { "nothing to decide".to_owned() } else { done.join(", ") });

@@ -19,6 +19,7 @@
 use super::text;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hasher};
 use std::net::IpAddr;
 use switchyard_filter::recorded::Recording;
 use switchyard_filter::request::Known;
@@ -40,6 +41,8 @@ pub enum Kind {
 pub struct Line {
     /// Start or end.
     pub kind: Kind,
+    /// A hash of the line's bytes.
+    pub digest: u64,
     /// The stream's id.
     pub id: Scalar,
     /// `:method`, `:scheme`, `:authority`.
@@ -96,6 +99,8 @@ pub enum Skip {
 /// # Errors
 /// Why it counts for nothing.
 pub fn read(line: &[u8]) -> Result<Line, Skip> {
+    let mut digest = DefaultHasher::new();
+    digest.write(line.trim_ascii());
     let line = text::to_utf8(line);
     let keys: BTreeMap<String, &RawValue> = serde_json::from_str(&line).map_err(|error| {
         let why = match error.classify() {
@@ -122,6 +127,7 @@ pub fn read(line: &[u8]) -> Result<Line, Skip> {
     }
     Ok(Line {
         kind,
+        digest: digest.finish(),
         id,
         pseudo: [(":method", sent("m")), (":scheme", sent("s")), (":authority", sent("a"))],
         path: sent("p"),

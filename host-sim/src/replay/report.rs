@@ -43,7 +43,12 @@ pub struct InputReport {
     pub refused: u64,
     /// Lines that are not read as a request.
     pub unreadable: u64,
-    /// The first of these.
+    /// Lines of requests with an id that came before, byte for byte: a file given twice, a log shipped twice. They are
+    /// not counted.
+    pub repeated: u64,
+    /// Files that could not be read to their end: the last line that was read, and why. What was read is counted.
+    pub truncated: Vec<UnreadableLine>,
+    /// The first unreadable lines.
     pub examples: Vec<UnreadableLine>,
 }
 
