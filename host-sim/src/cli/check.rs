@@ -1,11 +1,10 @@
 //! `switchyard check`: everything that is wrong, or worth a look, at its file, line and column.
 
 use super::failure::Failure;
-use super::manifests::{ManifestArgs, count, plural, tell_unread};
+use super::manifests::{ManifestArgs, count, counted_json, plural, tell_counted, tell_unread};
 use super::{Format, print, print_json, tell};
 use crate::lint::lint;
-use serde_json::json;
-use switchyard_envoy::diagnostic::{Diagnostic, Severity, json, sort};
+use switchyard_envoy::diagnostic::{Diagnostic, Severity, sort};
 
 const EXAMPLES: &str = "Examples:
   switchyard check manifests/
@@ -52,15 +51,12 @@ impl Args {
     fn finish(&self, found: &[Diagnostic], what: &str) -> Result<(), Failure> {
         let (errors, warnings) = (count(found, Severity::Error), count(found, Severity::Warning));
         match self.format {
-            Format::Json => print_json(&json!({"errors": errors, "warnings": warnings, "diagnostics": json(found)}))?,
+            Format::Json => print_json(&counted_json(found))?,
+            Format::Human if errors > 0 => tell_counted(found),
             Format::Human => {
                 tell(found);
-                if errors == 0 {
-                    let and = if warnings == 0 { String::new() } else { format!(", {}", plural(warnings, "warning")) };
-                    print(&format!("ok: {what}{and}\n"))?;
-                } else {
-                    super::note(&format!("\n{}, {}", plural(errors, "error"), plural(warnings, "warning")));
-                }
+                let and = if warnings == 0 { String::new() } else { format!(", {}", plural(warnings, "warning")) };
+                print(&format!("ok: {what}{and}\n"))?;
             }
         }
         if errors == 0 { Ok(()) } else { Err(Failure::InvalidTold) }

@@ -48,6 +48,11 @@ pub struct Args {
 impl Args {
     /// Runs it.
     pub fn run(self) -> Result<(), Failure> {
+        let format = self.format;
+        self.result().map_err(|failure| failure.in_format(format))
+    }
+
+    fn result(self) -> Result<(), Failure> {
         let asked = Asked::parse(&self.request, &self.header, self.source_address).map_err(Failure::Usage)?;
         let manifests = self.manifests.read()?;
         let model = self.manifests.model(&manifests, &self.manifests.options())?;

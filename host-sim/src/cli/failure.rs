@@ -1,6 +1,7 @@
 //! Why the command ends without success, and with which exit code.
 
-use super::{note, tell};
+use super::manifests::{counted_json, tell_counted};
+use super::{Format, note, print_json};
 use switchyard_envoy::diagnostic::Diagnostic;
 
 /// Why the command ends.
@@ -32,6 +33,16 @@ impl Failure {
         }
     }
 
+    /// Tells an invalid policy to a program on stdout, as `check --format json` does, where that is the `format`.
+    pub fn in_format(self, format: Format) -> Self {
+        match (self, format) {
+            (Self::Invalid(found), Format::Json) => {
+                print_json(&counted_json(&found)).err().unwrap_or(Self::InvalidTold)
+            }
+            (failure, _) => failure,
+        }
+    }
+
     /// Tells it on stderr.
     pub fn tell(&self) {
         match self {
@@ -40,7 +51,7 @@ impl Failure {
                     note(&format!("error: {line}"));
                 }
             }
-            Self::Invalid(diagnostics) => tell(diagnostics),
+            Self::Invalid(diagnostics) => tell_counted(diagnostics),
             Self::ClosedPipe | Self::InvalidTold => {}
         }
     }

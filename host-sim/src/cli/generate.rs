@@ -57,7 +57,7 @@ pub struct Args {
     record_headers: RecordHeaders,
 
     /// How many proxies in front of gateways are trusted to say who the client is
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=255))]
     trusted_hops: u32,
 
     /// Write the filters, the header mutation, the routes and the clusters as snippets instead

@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::{note, tell};
 use std::collections::BTreeSet;
 use std::io;
-use switchyard_envoy::diagnostic::{Diagnostic, Severity};
+use switchyard_envoy::diagnostic::{Diagnostic, Severity, json};
 use switchyard_envoy::manifest::{self, Manifests, ReadError};
 use switchyard_envoy::translate::{Model, Options};
 
@@ -16,7 +16,7 @@ pub struct ManifestArgs {
     pub manifests: Vec<String>,
 
     /// The proxy's namespace [default: that of the manifests where they agree, else `default`]
-    #[arg(long, value_name = "NS")]
+    #[arg(long, value_name = "NS", value_parser = namespace)]
     pub namespace: Option<String>,
 
     /// Tell of missing hosts, subsets and gateways as warnings
@@ -35,10 +35,16 @@ impl ManifestArgs {
             return Err(Failure::Usage("`-` can be given once".to_owned()));
         }
         let read = manifest::read(&self.manifests, self.namespace.as_deref(), &mut io::stdin().lock());
-        read.map_err(|error| match error {
+        let manifests = read.map_err(|error| match error {
             ReadError::Open(_) => Failure::File(error.to_string()),
             ReadError::Invalid(found) => Failure::Invalid(found),
-        })
+        })?;
+        if manifests.all.is_empty() && manifests.unread.is_empty() {
+            let names: Vec<_> = self.manifests.iter().map(|name| format!("`{name}`")).collect();
+            let hold = if names.len() == 1 { "holds" } else { "hold" };
+            return Err(Failure::File(format!("{} {hold} no manifest", names.join(", "))));
+        }
+        Ok(manifests)
     }
 
     /// How they are translated.
@@ -77,6 +83,18 @@ impl ManifestArgs {
     }
 }
 
+/// A namespace's name: a DNS label (RFC 1123), as Kubernetes takes it.
+fn namespace(text: &str) -> Result<String, String> {
+    let is_inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_label =
+        (1..=63).contains(&text.len()) && text.bytes().all(is_inside) && !text.starts_with('-') && !text.ends_with('-');
+    if is_label {
+        Ok(text.to_owned())
+    } else {
+        Err("write a namespace's name: 1 to 63 of `a-z`, `0-9` and `-`, with `-` neither first nor last".to_owned())
+    }
+}
+
 /// Notes kinds that are not read.
 pub fn tell_unread(manifests: &Manifests) {
     for ((version, kind), count) in manifests.unread_kinds() {
@@ -87,6 +105,19 @@ pub fn tell_unread(manifests: &Manifests) {
 /// `1 error`, `2 warnings`: how many there are of a severity.
 pub fn count(diagnostics: &[Diagnostic], severity: Severity) -> usize {
     diagnostics.iter().filter(|found| found.severity == severity).count()
+}
+
+/// Tells what is wrong, and then how much that is.
+pub fn tell_counted(found: &[Diagnostic]) {
+    tell(found);
+    let (errors, warnings) = (count(found, Severity::Error), count(found, Severity::Warning));
+    note(&format!("\n{}, {}", plural(errors, "error"), plural(warnings, "warning")));
+}
+
+/// `{errors, warnings, diagnostics}`: what `check --format json` prints.
+pub fn counted_json(found: &[Diagnostic]) -> serde_json::Value {
+    let (errors, warnings) = (count(found, Severity::Error), count(found, Severity::Warning));
+    serde_json::json!({"errors": errors, "warnings": warnings, "diagnostics": json(found)})
 }
 
 /// `1 rule`, `2 rules`.

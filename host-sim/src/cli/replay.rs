@@ -43,6 +43,11 @@ pub struct Args {
 impl Args {
     /// Runs it.
     pub fn run(self) -> Result<(), Failure> {
+        let format = self.format;
+        self.result().map_err(|failure| failure.in_format(format))
+    }
+
+    fn result(self) -> Result<(), Failure> {
         let stdins = self.manifests.manifests.iter().chain(&self.traffic).filter(|name| *name == "-");
         if stdins.count() > 1 {
             return Err(Failure::Usage("`-` can be given once: stdin is one file".to_owned()));

@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn half_a_request_is_one_too() {
         assert_eq!(clean(&[end(1), end(2)]), [">101", ">101"]);
-        let other_start = start(1).replace("{", r#"{"m":"PUT","#);
+        let other_start = start(1).replace('{', r#"{"m":"PUT","#);
         assert_eq!(clean(&[start(1), other_start, end(1)]), ["115>", "115>101"]);
         assert_eq!(clean(&[start(1)]), ["115>"]);
     }

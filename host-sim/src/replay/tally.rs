@@ -157,7 +157,8 @@ fn advice(missing: &str) -> String {
         (Some("authorization" | "cookie" | "proxy-authorization"), _) => {
             return "`switchyard generate --record FILE --record-headers all` logs it, with all others".to_owned();
         }
-        (Some(name), _) => format!(r#""h": {{"{name}": "%REQ({})%"}}"#, name.to_ascii_uppercase()),
+        // Rules see repeated headers joined with `,`; `%REQ(…)%` is the first of them.
+        (Some(name), _) => format!(r#""h": {{"{name}": "%TYPED_CEL(request.headers['{name}'])%"}}"#),
         (_, Some(_)) => r#""draws": "%FILTER_STATE(wasm.switchyard_draws:PLAIN)%""#.to_owned(),
         _ if missing == "source address" => r#""ra": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%""#.to_owned(),
         _ => r#""listener": "<the listener's name>""#.to_owned(),
@@ -172,7 +173,7 @@ mod tests {
     #[test]
     fn what_is_missing_comes_with_what_to_log() {
         for (missing, key) in [
-            ("header `end-user`", r#""h": {"end-user": "%REQ(END-USER)%"}"#),
+            ("header `end-user`", r#""h": {"end-user": "%TYPED_CEL(request.headers['end-user'])%"}"#),
             ("header `x-request-id`", r#""rid": "%REQ(X-REQUEST-ID)%""#),
             ("subject `cookie/uid`", r#""draws": "%FILTER_STATE(wasm.switchyard_draws:PLAIN)%""#),
             ("source address", r#""ra": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%""#),
