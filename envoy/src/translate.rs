@@ -4,6 +4,7 @@
 //! [`Model::listener`] makes the document of one and compiles it with the filter's own compiler. Every error comes back
 //! at the line of the manifest that caused it.
 
+mod dormant;
 mod gateway;
 mod known;
 mod listener;
@@ -97,6 +98,7 @@ impl<'a> Model<'a> {
         let mut model =
             Self { manifests, options: options.clone(), services, routed, policies, edges, warnings: vec![] };
         model.check_everything(&mut notes);
+        dormant::check(&model, &mut notes);
         for proxy in model.listeners() {
             match model.listener(&proxy) {
                 Ok(listener) => notes.all.extend(listener.warnings),

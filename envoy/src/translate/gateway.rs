@@ -2,9 +2,10 @@
 
 use super::virtual_service::Routed;
 use super::{Notes, numbered, spec};
-use crate::diagnostic::did_you_mean;
-use crate::manifest::{Gateway, Kind, Manifests};
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::manifest::{Gateway, Kind, Manifest, Manifests};
 use crate::source::Place;
+use crate::yaml::Path;
 use std::collections::{BTreeMap, BTreeSet};
 use switchyard_filter::compile::{resolve, resolve_gateway};
 
@@ -18,6 +19,8 @@ pub struct EdgePort {
     pub gateways: BTreeMap<String, Vec<ServedHost>>,
     /// Where the port is written first.
     pub place: Option<Place>,
+    /// The first Gateway that has it, by its place in the list of all manifests, and the proxies that it selects.
+    owner: Option<(usize, BTreeMap<String, String>)>,
 }
 
 /// A host of a server.
@@ -33,7 +36,7 @@ pub struct ServedHost {
 pub fn ports(manifests: &Manifests, routed: &[Routed], notes: &mut Notes) -> BTreeMap<u16, EdgePort> {
     let mut all: BTreeMap<u16, EdgePort> = BTreeMap::new();
     let mut names = BTreeSet::from([MESH.to_owned()]);
-    for (_, manifest) in numbered(manifests, Kind::Gateway) {
+    for (own, manifest) in numbered(manifests, Kind::Gateway) {
         let id = format!("{}/{}", manifest.namespace, manifest.name);
         names.insert(id.clone());
         let Some(gateway) = notes.spec::<Gateway>(manifest) else { continue };
@@ -55,6 +58,10 @@ pub fn ports(manifests: &Manifests, routed: &[Routed], notes: &mut Notes) -> BTr
             let hosts = server.hosts.iter().map(|host| ServedHost::new(host, &manifest.namespace));
             let port = all.entry(server.port.number).or_default();
             port.place.get_or_insert_with(|| manifest.place(&at("port.number")));
+            let (first, selector) = port.owner.get_or_insert_with(|| (own, gateway.selector.clone()));
+            if *selector != gateway.selector {
+                notes.all.extend(other_proxies(manifests, manifest, *first, &at("port.number"), server.port.number));
+            }
             port.gateways.entry(id.clone()).or_default().extend(hosts);
         }
     }
@@ -62,6 +69,23 @@ pub fn ports(manifests: &Manifests, routed: &[Routed], notes: &mut Notes) -> BTr
         check(routed, manifests, &names, &all, notes);
     }
     all
+}
+
+/// Gateways of one port that select unequal proxies: one Envoy cannot be both.
+fn other_proxies(
+    manifests: &Manifests,
+    manifest: &Manifest,
+    first: usize,
+    path: &Path,
+    port: u16,
+) -> Option<Diagnostic> {
+    let first = manifests.all.get(first)?;
+    let message = format!(
+        "the Gateways `{}/{}` and `{}/{}` share port {port}, which is one listener here, and select other proxies",
+        first.namespace, first.name, manifest.namespace, manifest.name
+    );
+    let found = manifest.error(path, &message).help("give them ports of their own, or the same `selector`");
+    Some(found.also(first.place(&spec("selector")), "the other `selector`"))
 }
 
 fn check(

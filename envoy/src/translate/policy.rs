@@ -74,6 +74,11 @@ impl Policies {
         merged
     }
 
+    /// Every tag, with its manifest and its place in there.
+    pub fn tags(&self) -> &[(usize, usize, Tag)] {
+        &self.tags
+    }
+
     fn tagged_before(&self, manifests: &Manifests, manifest: &Manifest, at: usize, tag: &Tag) -> Option<Diagnostic> {
         let spelled = |other: &Tag| same_spelling(other.header.as_bytes(), tag.header.as_bytes());
         let (first, first_at, _) = self.tags.iter().find(|(_, _, other)| spelled(other))?;

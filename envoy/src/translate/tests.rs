@@ -5,7 +5,7 @@ use crate::manifest::{Input, read_sources};
 use switchyard_filter::document::{ControlHeaders, OnUnmatched};
 
 /// Two versions of a service, in namespace `workshop`.
-const SERVICES: &str = "
+pub(super) const SERVICES: &str = "
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: catalogdetail, namespace: workshop}
@@ -69,6 +69,21 @@ fn said(texts: &[&str]) -> String {
         Err(said) => said,
     };
     human(&said, false)
+}
+
+/// The same, a line each: severity, place and message.
+pub(super) fn told(texts: &[&str]) -> Vec<String> {
+    let manifests = manifests(texts);
+    let said = match Model::new(&manifests, &Options::default()) {
+        Ok(model) => model.warnings().to_vec(),
+        Err(said) => said,
+    };
+    let line = |found: &Diagnostic| {
+        let severity = if found.is_error() { "error" } else { "warning" };
+        let place = found.place.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("{severity} {place}: {}", found.message)
+    };
+    said.iter().map(line).collect()
 }
 
 #[test]
