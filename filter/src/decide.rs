@@ -177,6 +177,8 @@ impl<'a> Deciding<'a, '_> {
                 self.drawn.push(Drawn { split, option, subject: Some(subject), kept });
                 Ok(option)
             }
+            // Whoever it is gets the only option. Nothing is drawn; a cookie that a known subject would bring is not issued.
+            Err(_) if split.weights().len() == 1 => Ok(0),
             Err(missing) => {
                 self.open = self.open.or(Some(split));
                 Err(missing)

@@ -44,7 +44,8 @@ pub struct Explanation {
     pub why_tags: Vec<WhyTag>,
     /// The virtual host that takes the request: a name, `*.suffix` or `*`.
     pub virtual_host: Option<String>,
-    /// Its rules up to the one that takes the request, one entry for each match block.
+    /// Its rules up to the one that takes the request, one entry for each match block. Where the decision hangs on a draw:
+    /// all that some candidate comes to; of a block that holds for some of these and for others not, `holds` is unknown.
     pub why_rules: Vec<Why>,
 }
 
@@ -166,21 +167,25 @@ pub fn explain(listener: &Listener<'_>, asked: &Asked) -> Explanation {
     }
     let decision = decide(policy, &request, &Draws::default());
     let mut candidates = Vec::new();
+    let traced = trace(policy, &request, &decision);
+    let mut why_rules = why_rules(listener, &traced);
     if decision.open.is_some() {
+        let mut walked = Vec::new();
         enumerate(policy, &request, &Draws::default(), Which::Open, &mut |share, decision| {
+            merge(&mut walked, self::why_rules(listener, &trace(policy, &request, decision)));
             let decision = report(policy, &request, decision);
             match candidates.iter_mut().find(|known: &&mut Candidate| known.decision == decision) {
                 Some(known) => known.share += share,
                 None => candidates.push(Candidate { share, decision }),
             }
         });
+        why_rules = walked;
     }
     for candidate in &mut candidates {
         candidate.share = (candidate.share * 1e9).round() / 1e9;
     }
     candidates.sort_by(|a, b| b.share.total_cmp(&a.share));
     let own = report(policy, &request, &decision);
-    let traced = trace(policy, &request, &decision);
     Explanation {
         decision: common(&candidates, &own).unwrap_or(own),
         listener: listener.name.clone(),
@@ -188,7 +193,7 @@ pub fn explain(listener: &Listener<'_>, asked: &Asked) -> Explanation {
         draws: draws(policy, &decision),
         why_tags: traced.tags.iter().map(|tag| why_tag(listener, tag)).collect(),
         virtual_host: traced.host.clone(),
-        why_rules: why_rules(listener, &traced),
+        why_rules,
         candidates,
         assumes_other_address,
     }
@@ -278,6 +283,26 @@ fn why_tag(listener: &Listener<'_>, traced: &TagTrace<'_>) -> WhyTag {
 fn why_rules(listener: &Listener<'_>, traced: &Trace<'_>) -> Vec<Why> {
     let routes = traced.routes.iter();
     routes.map(|route| why(listener, Some(&route.rule.virtual_service), &route.rule.name, &route.block)).collect()
+}
+
+/// Adds the rules that a candidate walks. All walk one list from its start, some further than others.
+fn merge(walked: &mut Vec<Why>, rules: Vec<Why>) {
+    let further = rules.len().min(walked.len());
+    let mut rules = rules.into_iter();
+    for (all, one) in walked.iter_mut().zip(rules.by_ref().take(further)) {
+        all.holds = agreed(all.holds, one.holds);
+        for (all, one) in all.conditions.iter_mut().zip(one.conditions) {
+            all.holds = agreed(all.holds, one.holds);
+            if all.found != one.found {
+                all.found = None;
+            }
+        }
+    }
+    walked.extend(rules);
+}
+
+fn agreed(one: Truth, other: Truth) -> Truth {
+    if one == other { one } else { Truth::Unknown }
 }
 
 fn why(listener: &Listener<'_>, virtual_service: Option<&str>, rule: &str, block: &BlockTrace) -> Why {

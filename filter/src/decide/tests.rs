@@ -127,6 +127,23 @@ fn an_open_choice_is_named_and_can_be_given() {
 }
 
 #[test]
+fn the_only_option_of_a_choice_is_known_whoever_asks() {
+    let cookie = json!({"httpCookie": {"name": "uid", "ttl": "720h"}});
+    for (weight, open) in [(0, false), (1, true)] {
+        let split = json!([{"value": "a", "weight": 9}, {"value": "b", "weight": weight}]);
+        let tag = json!({"header": "x-part", "hosts": ["*"], "split": split, "stickyBy": cookie});
+        let policy = policy(&json!({"tags": [tag]}));
+        let headers = headers(b"shop", b"/", &[]);
+        let decision = decide(&policy, &Request::new(&headers, None), &Draws::default());
+        assert_eq!(decision.open.is_some(), open);
+        assert_eq!(decision.tags[0] == TagState::Value("a"), !open);
+        assert!(decision.cookies.is_empty(), "nobody knows its value");
+        let decision = decide(&policy, &Request::new(&headers, None), &Draws { fresh: Some(1), ..Draws::default() });
+        assert_eq!((decision.open.is_some(), decision.cookies.len()), (false, 1));
+    }
+}
+
+#[test]
 fn on_a_gateway_virtual_services_merge_and_what_takes_all_comes_last() {
     let vs = |name: &str, prefix: Option<&str>| {
         let matches = prefix.map_or_else(|| json!([]), |prefix| json!([{"uri": {"prefix": prefix}}]));

@@ -65,7 +65,7 @@ fn tag(tag: &WhyTag, explanation: &Explanation, out: &mut String) {
         By::Rule => return,
         By::Split => {
             let name = format!("tag/{}", tag.header);
-            explanation.draws.iter().find(|draw| draw.choice == name).map_or_else(String::new, drawn)
+            explanation.draws.iter().find(|draw| draw.choice == name).map_or_else(|| "the only share".to_owned(), drawn)
         }
         By::Client => "as the client says, which `trustClient` allows".to_owned(),
         By::Nothing if tag.rules.is_empty() => "neither rules nor shares".to_owned(),
