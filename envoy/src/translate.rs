@@ -11,6 +11,7 @@ mod listener;
 mod missing;
 mod origin;
 mod policy;
+mod reach;
 mod subset;
 mod virtual_service;
 
@@ -99,6 +100,7 @@ impl<'a> Model<'a> {
             Self { manifests, options: options.clone(), services, routed, policies, edges, warnings: vec![] };
         model.check_everything(&mut notes);
         dormant::check(&model, &mut notes);
+        reach::hosts(&model, &mut notes);
         for proxy in model.listeners() {
             match model.listener(&proxy) {
                 Ok(listener) => notes.all.extend(listener.warnings),

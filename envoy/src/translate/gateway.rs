@@ -135,11 +135,20 @@ impl ServedHost {
 impl EdgePort {
     /// The hosts of a VirtualService that are served here: of each pair that meets, the more specific one.
     pub fn hosts(&self, routed: &Routed, domain: &str) -> Vec<String> {
+        self.hosts_of(|gateway| routed.gateways.contains(gateway), routed, domain)
+    }
+
+    /// Whether one of its gateways serves any of them.
+    pub fn serves(&self, gateway: &str, routed: &Routed, domain: &str) -> bool {
+        !self.hosts_of(|other| other == gateway, routed, domain).is_empty()
+    }
+
+    fn hosts_of(&self, wanted: impl Fn(&str) -> bool, routed: &Routed, domain: &str) -> Vec<String> {
         let namespace = &routed.written.namespace;
         let served: Vec<_> = self
             .gateways
             .iter()
-            .filter(|(gateway, _)| routed.gateways.contains(*gateway))
+            .filter(|(gateway, _)| wanted(gateway))
             .flat_map(|(_, hosts)| hosts)
             .filter(|host| host.namespace.as_ref().is_none_or(|allowed| allowed == namespace))
             .collect();

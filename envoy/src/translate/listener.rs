@@ -1,7 +1,7 @@
 //! One listener: its document, compiled.
 
 use super::gateway::MESH;
-use super::{Model, Notes, Origins, Routed, missing, spec};
+use super::{Model, Notes, Origins, Routed, missing, reach, spec};
 use crate::diagnostic::Diagnostic;
 use crate::source::Place;
 use crate::yaml::Path;
@@ -59,7 +59,11 @@ impl<'a> Listener<'a> {
             return Err(notes.all);
         }
         let name = if is_mesh { "mesh".to_owned() } else { format!("gateway-{port}") };
-        Ok(Self { name, document, policy, warnings: notes.all, model, origins })
+        let mut listener = Self { name, document, policy, warnings: vec![], model, origins };
+        let owners: Vec<_> = routed.into_iter().zip(owners).collect();
+        reach::rules(&listener, &owners, domain, &mut notes);
+        listener.warnings = notes.all;
+        Ok(listener)
     }
 
     /// The port that it stands for: that of a gateway's server, or the mesh's.

@@ -2,7 +2,7 @@
 
 use super::known::{Known, Origin};
 use super::{Notes, numbered, spec};
-use crate::diagnostic::did_you_mean;
+use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::manifest::{DestinationRule, Kind, Manifests};
 use std::collections::BTreeMap;
 use switchyard_filter::compile::resolve;
@@ -29,6 +29,13 @@ struct Rule {
     written: DestinationRule,
 }
 
+impl Rule {
+    fn age<'a>(&'a self, manifests: &'a Manifests) -> (&'a str, Option<&'a str>, &'a str, usize) {
+        let name = manifests.all.get(self.manifest).map(|manifest| manifest.name.as_str());
+        (&self.created, name, &self.namespace, self.manifest)
+    }
+}
+
 /// Reads every DestinationRule and gives destinations their subsets.
 pub fn assign(manifests: &Manifests, domain: &str, services: &mut BTreeMap<String, Known>, notes: &mut Notes) {
     let mut rules = vec![];
@@ -43,8 +50,8 @@ pub fn assign(manifests: &Manifests, domain: &str, services: &mut BTreeMap<Strin
             written,
         });
     }
-    // Of several, the oldest counts first.
-    rules.sort_by(|a, b| (&a.created, a.manifest).cmp(&(&b.created, b.manifest)));
+    // Of several, the oldest counts first, then the first by name (istio.md 1.1): never by file.
+    rules.sort_by(|a, b| a.age(manifests).cmp(&b.age(manifests)));
     let mut used = vec![false; manifests.all.len()];
     for known in services.values_mut() {
         for rule in effective(&rules, known, &manifests.namespace) {
@@ -53,7 +60,8 @@ pub fn assign(manifests: &Manifests, domain: &str, services: &mut BTreeMap<Strin
             }
             for (index, subset) in rule.written.subsets.iter().enumerate() {
                 // A name that an older rule has is dropped, as in Istio.
-                if known.subsets.iter().any(|other| other.name == subset.name) {
+                if let Some(first) = known.subsets.iter().find(|other| other.name == subset.name) {
+                    notes.all.extend(dropped(manifests, rule, index, first));
                     continue;
                 }
                 known.subsets.push(KnownSubset {
@@ -103,6 +111,18 @@ fn check(index: usize, manifests: &Manifests, written: &DestinationRule, notes: 
     }
 }
 
+/// Warns of a subset whose name an older DestinationRule of the host has.
+fn dropped(manifests: &Manifests, rule: &Rule, index: usize, first: &KnownSubset) -> Option<Diagnostic> {
+    // Twice in one DestinationRule is an error, which is told.
+    let other = manifests.all.get(first.origin.manifest).filter(|_| first.origin.manifest != rule.manifest)?;
+    let message = format!(
+        "this subset has no effect: the DestinationRule `{}/{}` comes first and has a `{}` too",
+        other.namespace, other.name, first.name
+    );
+    let found = manifests.all.get(rule.manifest)?.warning(&spec(&format!("subsets[{index}].name")), &message);
+    Some(found.also(other.place(&spec(&format!("{}.name", first.origin.field))), "this one counts"))
+}
+
 /// Warns of subsets that no endpoint belongs to.
 fn empty(manifests: &Manifests, known: &Known, notes: &mut Notes) {
     for subset in &known.subsets {
@@ -136,4 +156,35 @@ fn unused(rule: &Rule, manifests: &Manifests, services: &BTreeMap<String, Known>
     let mut found = manifest.warning(&spec("host"), &format!("no ServiceEntry or Service has the host `{host}`"));
     found.help = did_you_mean(host, services.keys().map(String::as_str));
     notes.push(found);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{SERVICES, told};
+
+    #[test]
+    fn of_several_rules_the_oldest_then_the_first_by_name_counts_whatever_their_files_are() {
+        let rule = |name: &str, created: &str| {
+            format!(
+                "
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: {name}, namespace: workshop, creationTimestamp: '{created}'}}
+spec: {{host: catalogdetail, subsets: [{{name: v9, labels: {{version: v1}}}}]}}
+"
+            )
+        };
+        let (old, new) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
+        for (first, second, dropped, winner) in [
+            (rule("b", old), rule("a", old), "b", "a"),
+            (rule("a", old), rule("b", old), "c", "a"),
+            (rule("a", new), rule("b", old), "b", "b"),
+        ] {
+            let message = format!(
+                "warning {dropped}.yaml:4:46: this subset has no effect: the DestinationRule `workshop/{winner}` comes \
+                 first and has a `v9` too"
+            );
+            assert_eq!(told(&[SERVICES, &first, &second]), [message]);
+        }
+    }
 }

@@ -309,6 +309,12 @@ spec:
     3 | metadata: {name: other, namespace: workshop, creationTimestamp: yesterday}
       |                                                                 ^^^^^^^^^ metadata.creationTimestamp
 
+    warning: no ServiceEntry or Service has the host `other.workshop.svc.cluster.local`, which `other` means here
+     --> c.yaml:5:11
+      |
+    5 |   hosts: [other, 'a*']
+      |           ^^^^^ hosts[0]
+
     error: `a*` is no host: a `*` can only be the whole first label
      --> c.yaml:5:18
       |
@@ -559,6 +565,18 @@ spec:
       |         ^^^^^^^ mode
       |
       = help: use the parts of `generate --parts` in an Envoy that has routes
+
+    warning: no ServiceEntry, Service or VirtualService has the host `cart.shop.svc.cluster.local`
+     --> d.yaml:7:38
+      |
+    7 |   tags: [{header: User_Type, hosts: [cart], split: [{value: a, weight: 1}]}, {header: tier, hosts: [cart], split: [{value: a, weight:...
+      |                                      ^^^^ tags[0].hosts[0]
+
+    warning: no ServiceEntry, Service or VirtualService has the host `cart.shop.svc.cluster.local`
+     --> d.yaml:7:101
+      |
+    7 |   tags: [{header: User_Type, hosts: [cart], split: [{value: a, weight: 1}]}, {header: tier, hosts: [cart], split: [{value: a, weight:...
+      |                                                                                                     ^^^^ tags[1].hosts[0]
 
     warning: the rule `internal` of `workshop/catalogdetail` has one destination: nothing to be sticky about
       --> d.yaml:10:52
@@ -891,6 +909,17 @@ spec: {host: cart, subsets: [{name: v1, labels: {version: v1}}, {name: v1}]}
        |
     14 | spec: {host: catalogdetail, subsets: [{name: v3, labels: {version: v3}}, {name: v1}]}
        |                                              ^^ subsets[0].name
+
+    warning: this subset has no effect: the DestinationRule `workshop/catalogdetail` comes first and has a `v1` too
+      --> b.yaml:14:81
+       |
+    14 | spec: {host: catalogdetail, subsets: [{name: v3, labels: {version: v3}}, {name: v1}]}
+       |                                                                                 ^^ subsets[1].name
+       |
+      ::: a.yaml:17:20
+       |
+    17 |   subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
+       |                    -- this one counts
 
     warning: no endpoint of `cart.workshop.svc.cluster.local` belongs to the subset `v1`: requests to it get 503
       --> b.yaml:24:37
