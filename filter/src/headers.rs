@@ -67,6 +67,17 @@ pub fn tag_name_error(name: &str) -> Option<&'static str> {
         "transfer-encoding",
         "upgrade",
     ];
+    const OTHERS: [&str; 9] = [
+        "authorization",
+        "content-type",
+        "expect",
+        "grpc-timeout",
+        "via",
+        "x-forwarded-client-cert",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+    ];
     let spelled = name.to_ascii_lowercase().replace('_', "-");
     if name.starts_with(':') {
         Some("a pseudo header cannot be a tag")
@@ -74,6 +85,8 @@ pub fn tag_name_error(name: &str) -> Option<&'static str> {
         Some("is no header name")
     } else if HOP_BY_HOP.contains(&spelled.as_str()) {
         Some("host, content-length and hop-by-hop headers cannot be tags")
+    } else if OTHERS.contains(&spelled.as_str()) {
+        Some("Envoy or the upstream reads this header by its own meaning, so it cannot be a tag")
     } else if spelled.starts_with("x-envoy-") {
         Some("`x-envoy-` headers are Envoy's own and cannot be tags")
     } else if spelled.starts_with(CONTROL_PREFIX) {
@@ -107,6 +120,9 @@ mod tests {
             ["host", ":path", "Content_Length", "x-envoy-retry-on", "x-switchyard-cluster", "te", "a b", "", "Cookie"]
         {
             assert!(tag_name_error(name).is_some(), "{name}");
+        }
+        for name in ["X_Forwarded_For", "x-forwarded-proto", "authorization", "content-type", "grpc-timeout", "via"] {
+            assert!(tag_name_error(name).is_some_and(|error| error.contains("its own meaning")), "{name}");
         }
         for name in ["user-type", "User_Type", "x-tier"] {
             assert_eq!(tag_name_error(name), None, "{name}");

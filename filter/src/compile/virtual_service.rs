@@ -194,7 +194,8 @@ fn rule(http: &HttpRoute, from: From<'_>, scope: &Scope<'_>, at: &mut At) -> Opt
                 }
             });
         }
-        if destinations.is_empty() && !http.route.is_empty() {
+        let negative = http.route.iter().any(|written| written.weight < 0);
+        if destinations.is_empty() && !http.route.is_empty() && !negative {
             at.error("the sum of all weights is 0: give one destination at least 1");
         }
     });
