@@ -41,7 +41,7 @@ wasm: rust ## build what runs in Envoy: target/wasm32-wasip1/wasm/switchyard_fil
 	@$(stage) "build of the released .wasm" cargo build -p switchyard-filter --target wasm32-wasip1 --profile wasm
 
 unit: wasm ## cargo test: unit and property tests, and the cases natively, in wasmtime and in a real Envoy
-	@envoy=$$(tests/tools/envoy.sh); ENVOY_BIN=$$envoy $(stage) "cargo test" cargo test --workspace
+	@envoy=$$(tests/tools/envoy.sh); ENVOY_BIN=$$envoy $(stage) "cargo test" cargo test --workspace --no-fail-fast
 
 # The cases reach the core on wasm32-unknown-unknown as a file that is compiled in: there is no file system to read.
 node: rust ## the cases in the core on wasm32-unknown-unknown, run by Node
