@@ -3,9 +3,11 @@
 //! [`request`] reads what was typed, [`Explanation`] is the answer as data, [`human`] writes it for people.
 
 pub mod human;
+mod merge;
 pub mod request;
 
 use crate::candidates::{Which, enumerate};
+use merge::Walked;
 use request::Asked;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -17,7 +19,7 @@ use switchyard_filter::draw::Draws;
 use switchyard_filter::report::{ActionName, Report};
 use switchyard_filter::request::{Known, Request};
 use switchyard_filter::tag::TagState;
-use switchyard_filter::trace::{BlockTrace, ConditionTrace, TagTrace, Trace, trace};
+use switchyard_filter::trace::{BlockTrace, ConditionTrace, TagTrace, trace};
 use switchyard_filter::truth::Truth;
 
 /// What becomes of one request, and why: `explain --format json`.
@@ -40,7 +42,7 @@ pub struct Explanation {
     pub assumes_other_address: bool,
     /// Choices that were made.
     pub draws: Vec<Draw>,
-    /// How each tag came about.
+    /// How each tag came about; where that hangs on a draw, as `whyRules` has it.
     pub why_tags: Vec<WhyTag>,
     /// The virtual host that takes the request: a name, `*.suffix` or `*`.
     pub virtual_host: Option<String>,
@@ -168,18 +170,22 @@ pub fn explain(listener: &Listener<'_>, asked: &Asked) -> Explanation {
     let decision = decide(policy, &request, &Draws::default());
     let mut candidates = Vec::new();
     let traced = trace(policy, &request, &decision);
-    let mut why_rules = why_rules(listener, &traced);
+    let mut walked = Walked::new(listener, &traced);
     if decision.open.is_some() {
-        let mut walked = Vec::new();
+        let mut all: Option<Walked> = None;
         enumerate(policy, &request, &Draws::default(), Which::Open, &mut |share, decision| {
-            merge(&mut walked, self::why_rules(listener, &trace(policy, &request, decision)));
+            let one = Walked::new(listener, &trace(policy, &request, decision));
+            match &mut all {
+                Some(all) => all.merge(one),
+                None => all = Some(one),
+            }
             let decision = report(policy, &request, decision);
             match candidates.iter_mut().find(|known: &&mut Candidate| known.decision == decision) {
                 Some(known) => known.share += share,
                 None => candidates.push(Candidate { share, decision }),
             }
         });
-        why_rules = walked;
+        walked = all.unwrap_or(walked);
     }
     for candidate in &mut candidates {
         candidate.share = (candidate.share * 1e9).round() / 1e9;
@@ -191,9 +197,9 @@ pub fn explain(listener: &Listener<'_>, asked: &Asked) -> Explanation {
         listener: listener.name.clone(),
         listener_port: listener.port(),
         draws: draws(policy, &decision),
-        why_tags: traced.tags.iter().map(|tag| why_tag(listener, tag)).collect(),
+        why_tags: walked.tags,
         virtual_host: traced.host.clone(),
-        why_rules,
+        why_rules: walked.rules,
         candidates,
         assumes_other_address,
     }
@@ -278,31 +284,6 @@ fn why_tag(listener: &Listener<'_>, traced: &TagTrace<'_>) -> WhyTag {
         written: written(listener, &traced.field),
         rules: rules.collect(),
     }
-}
-
-fn why_rules(listener: &Listener<'_>, traced: &Trace<'_>) -> Vec<Why> {
-    let routes = traced.routes.iter();
-    routes.map(|route| why(listener, Some(&route.rule.virtual_service), &route.rule.name, &route.block)).collect()
-}
-
-/// Adds the rules that a candidate walks. All walk one list from its start, some further than others.
-fn merge(walked: &mut Vec<Why>, rules: Vec<Why>) {
-    let further = rules.len().min(walked.len());
-    let mut rules = rules.into_iter();
-    for (all, one) in walked.iter_mut().zip(rules.by_ref().take(further)) {
-        all.holds = agreed(all.holds, one.holds);
-        for (all, one) in all.conditions.iter_mut().zip(one.conditions) {
-            all.holds = agreed(all.holds, one.holds);
-            if all.found != one.found {
-                all.found = None;
-            }
-        }
-    }
-    walked.extend(rules);
-}
-
-fn agreed(one: Truth, other: Truth) -> Truth {
-    if one == other { one } else { Truth::Unknown }
 }
 
 fn why(listener: &Listener<'_>, virtual_service: Option<&str>, rule: &str, block: &BlockTrace) -> Why {
