@@ -4,6 +4,7 @@
 //! for every policy. Values are JSON in Envoy's own field names, written as YAML; equal input gives equal text.
 
 mod access_log;
+mod check;
 mod cluster;
 mod http;
 mod yaml;
@@ -45,14 +46,14 @@ pub struct Generated {
 /// A bootstrap that runs with `envoy -c` from any folder.
 ///
 /// # Errors
-/// A gateway that has the mesh's port, or what [`Model::listener`] says.
+/// Two listeners of one address (the mesh, gateways, the admin interface), a filter that is no module, a recording that
+/// is a folder, or what [`Model::listener`] says.
 pub fn generate(model: &Model<'_>, settings: &Settings) -> Result<Generated, Vec<Diagnostic>> {
     let listeners = compile(model)?;
-    if listeners.iter().any(Listener::is_mesh)
-        && let Some(place) = model.gateway_port(settings.listen.port())
-    {
-        let message = format!("port {} is that of the mesh", settings.listen.port());
-        return Err(vec![Diagnostic::error(place, message).help("give the mesh another one: `--listen ADDRESS:PORT`")]);
+    let mut wrong = check::addresses(model, &listeners, settings);
+    wrong.extend(check::files(settings));
+    if !wrong.is_empty() {
+        return Err(wrong);
     }
     let warnings = listeners.iter().flat_map(|listener| access_log::warnings(listener, settings)).collect();
     let bootstrap = json!({
@@ -69,8 +70,12 @@ pub fn generate(model: &Model<'_>, settings: &Settings) -> Result<Generated, Vec
 /// to put first; and the clusters. Translate with [`Around::Parts`](crate::translate::Around::Parts) for them.
 ///
 /// # Errors
-/// What [`Model::listener`] says.
+/// A filter that is no module, a recording that is a folder, or what [`Model::listener`] says.
 pub fn parts(model: &Model<'_>, settings: &Settings) -> Result<Vec<(String, Value)>, Vec<Diagnostic>> {
+    let wrong = check::files(settings);
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
     let mut parts = vec![("clusters.yaml".to_owned(), json!({"clusters": cluster::clusters(model)}))];
     for listener in compile(model)? {
         let name = |part: &str| format!("{}-{part}.yaml", listener.name);

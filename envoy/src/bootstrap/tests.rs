@@ -391,3 +391,30 @@ fn the_parts_are_for_an_envoy_that_has_routes() {
                   "@type": type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate
     "#);
 }
+
+#[test]
+fn addresses_that_two_would_have_and_files_that_cannot_be_are_told_before_envoy_stumbles() {
+    let manifests = manifests(&[SERVICES, MESH, EDGE]);
+    let model = model(&manifests, &Options::default());
+    let at = |text: &str| text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+    let said = |settings: Settings| -> Vec<String> {
+        let said = generate(&model, &settings).err().unwrap_or_default();
+        said.into_iter().map(|found| found.message).collect()
+    };
+    assert_eq!(said(settings()), [""; 0]);
+    let taken = "`127.0.0.1:9901` (the mesh) and `0.0.0.0:9901` (the admin interface) are one address";
+    assert_eq!(said(Settings { listen: at("127.0.0.1:9901"), admin: at("0.0.0.0:9901"), ..settings() }), [taken]);
+    assert_eq!(said(Settings { listen: at("127.0.0.1:9901"), admin: at("127.0.0.2:9901"), ..settings() }), [""; 0]);
+    let gateway = "port 8080 is that of the admin interface";
+    assert_eq!(said(Settings { admin: at("127.0.0.1:8080"), ..settings() }), [gateway]);
+
+    let here = env!("CARGO_MANIFEST_DIR");
+    let files = Settings { wasm: format!("{here}/Cargo.toml").into(), record: Some(here.into()), ..settings() };
+    let wrong = [
+        format!("`{here}/Cargo.toml` is no WebAssembly module"),
+        format!("a recording cannot be written to `{here}`: it is a folder"),
+    ];
+    assert_eq!(said(files.clone()), wrong);
+    let parts = parts(&model, &files).expect_err("the same").into_iter().map(|found| found.message);
+    assert_eq!(parts.collect::<Vec<_>>(), wrong);
+}

@@ -1,0 +1,59 @@
+//! Settings that Envoy would stumble over at its start, told before.
+
+use super::Settings;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::translate::{Listener, Model};
+use std::fs::File;
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr};
+
+/// Addresses that two would listen on: the mesh, gateways and the admin interface.
+pub fn addresses(model: &Model<'_>, listeners: &[Listener<'_>], settings: &Settings) -> Vec<Diagnostic> {
+    let mut found = vec![];
+    let (listen, admin) = (settings.listen, settings.admin);
+    let has_mesh = listeners.iter().any(Listener::is_mesh);
+    if has_mesh && let Some(place) = model.gateway_port(listen.port()) {
+        let message = format!("port {} is that of the mesh", listen.port());
+        found.push(Diagnostic::error(place, message).help("give the mesh another one: `--listen ADDRESS:PORT`"));
+    }
+    if !meet(listen.ip(), admin.ip()) {
+        return found;
+    }
+    if let Some(place) = model.gateway_port(admin.port()) {
+        let message = format!("port {} is that of the admin interface", admin.port());
+        found.push(Diagnostic::error(place, message).help("give that another one: `--admin ADDRESS:PORT`"));
+    }
+    if has_mesh && listen.port() == admin.port() && admin.port() != 0 {
+        let both = |at: SocketAddr, what: &str| format!("`{at}` ({what})");
+        let message =
+            format!("{} and {} are one address", both(listen, "the mesh"), both(admin, "the admin interface"));
+        found.push(without_place(message, "give one of them another port: `--listen`, `--admin`"));
+    }
+    found
+}
+
+/// Files that cannot be what they are for. They may be absent: the Envoy may run elsewhere.
+pub fn files(settings: &Settings) -> Vec<Diagnostic> {
+    let mut found = vec![];
+    let mut start = [0; 4];
+    let wasm = File::open(&settings.wasm).and_then(|mut file| file.read(&mut start).map(|_| ()));
+    if settings.wasm.is_dir() || (wasm.is_ok() && start != *b"\0asm") {
+        let message = format!("`{}` is no WebAssembly module", settings.wasm.display());
+        found.push(without_place(message, "name the filter, `switchyard_filter.wasm`"));
+    }
+    if let Some(record) = settings.record.as_ref().filter(|record| record.is_dir()) {
+        let message = format!("a recording cannot be written to `{}`: it is a folder", record.display());
+        found.push(without_place(message, "name a file in it"));
+    }
+    found
+}
+
+/// Whether one address is the other, or stands for all.
+fn meet(a: IpAddr, b: IpAddr) -> bool {
+    a == b || a.is_unspecified() || b.is_unspecified()
+}
+
+fn without_place(message: String, help: &str) -> Diagnostic {
+    let help = Some(help.to_owned());
+    Diagnostic { severity: Severity::Error, message, place: None, field: String::new(), help, also: vec![] }
+}
