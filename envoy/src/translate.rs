@@ -9,6 +9,7 @@ mod gateway;
 mod known;
 mod listener;
 mod missing;
+mod name;
 mod origin;
 mod policy;
 mod reach;

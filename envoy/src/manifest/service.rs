@@ -15,7 +15,7 @@ record! {
         kind: String = "type",
         /// Selects pods, which are not known here.
         selector: Ignored = "selector",
-        /// Ignored.
+        /// `None` for a headless one, whose name is that of its pods; else ignored.
         cluster_ip: Ignored = "clusterIP",
         /// Ignored.
         cluster_ips: Ignored = "clusterIPs",
@@ -63,7 +63,7 @@ record! {
         protocol: String = "protocol",
         /// Its protocol, to Istio.
         app_protocol: String = "appProtocol",
-        /// Ignored: pods are not known here.
+        /// The port of its pods, which only counts for a headless one: a number, or a name that only pods know.
         target_port: Ignored = "targetPort",
         /// Ignored.
         node_port: Ignored = "nodePort",
@@ -74,6 +74,18 @@ record! {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ignored(Value);
+
+impl Ignored {
+    /// Whether it is this text.
+    pub fn is(&self, text: &str) -> bool {
+        self.0 == text
+    }
+
+    /// The port that it is, if it is one.
+    pub fn number(&self) -> Option<u16> {
+        self.0.as_u64().and_then(|number| u16::try_from(number).ok()).filter(|number| *number > 0)
+    }
+}
 
 impl Read for Ignored {
     fn read(value: &Value, _: &mut At) -> Option<Self> {

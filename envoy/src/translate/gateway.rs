@@ -1,9 +1,10 @@
 //! Gateways: which ports there are, and which hosts of a VirtualService are served on one (istio.md 3).
 
+use super::name::server_host_error;
 use super::virtual_service::Routed;
 use super::{Notes, numbered, spec};
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::manifest::{Gateway, Kind, Manifest, Manifests};
+use crate::manifest::{Gateway, Kind, Manifest, Manifests, Server};
 use crate::source::Place;
 use crate::yaml::Path;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +49,17 @@ pub fn ports(manifests: &Manifests, routed: &[Routed], notes: &mut Notes) -> BTr
             }
             if server.port.number == 0 {
                 notes.push(manifest.error(&at("port.number"), "`0` is out of range: 1 to 65535"));
+            }
+            let alike = |other: &Server| other.port.name == server.port.name;
+            if gateway.servers.iter().take(index).any(alike) {
+                let message = format!("the port `{}` is listed twice: give each a name of its own", server.port.name);
+                notes.push(manifest.error(&at("port.name"), &message));
+            }
+            for (host, written) in server.hosts.iter().enumerate() {
+                if let Some(why) = server_host_error(written) {
+                    let message = format!("`{}` is no host: {why}", written.escape_debug());
+                    notes.push(manifest.error(&at(&format!("hosts[{host}]")), &message));
+                }
             }
             if server.hosts.is_empty() {
                 notes.push(manifest.error(&at("hosts"), "`hosts` is empty: name a host, or `*`"));
@@ -182,7 +194,29 @@ fn meet(a: &str, b: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::told;
     use super::*;
+
+    #[test]
+    fn hosts_and_port_names_of_servers_are_checked() {
+        let gateway = "
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a}
+spec:
+  servers:
+  - {port: {number: 80, name: http, protocol: HTTP}, hosts: [ns/a.example.com, a/b/c]}
+  - {port: {number: 81, name: http, protocol: HTTP}, hosts: ['a.*.com']}
+";
+        assert_eq!(
+            told(&[gateway]),
+            [
+                "error a.yaml:6:80: `a/b/c` is no host: write `namespace/host` or the host alone",
+                "error a.yaml:7:31: the port `http` is listed twice: give each a name of its own",
+                "error a.yaml:7:62: `a.*.com` is no host: a `*` can only be the whole first label",
+            ]
+        );
+    }
 
     #[test]
     fn the_more_specific_host_of_a_pair_is_served() {

@@ -1,8 +1,12 @@
 //! Known destinations: hosts of ServiceEntries and Services, with their ports and endpoints.
 
+use super::name::is_wildcard_host;
 use super::{Notes, Origins, numbered, spec};
-use crate::diagnostic::did_you_mean;
-use crate::manifest::{Kind, Manifest, Manifests, Resolution, Service, ServiceEntry, ServiceEntryPort, WorkloadEntry};
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::manifest::{
+    Kind, Manifest, Manifests, Resolution, Service, ServiceEntry, ServiceEntryPort, ServicePort, WorkloadEntry,
+};
+use crate::yaml::Path;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use switchyard_filter::document;
@@ -106,17 +110,23 @@ pub fn services(manifests: &Manifests, domain: &str, notes: &mut Notes) -> BTree
     for (index, manifest) in numbered(manifests, Kind::Service) {
         let Some(service) = notes.spec::<Service>(manifest) else { continue };
         let host = format!("{}.{}.svc.{domain}", manifest.name, manifest.namespace).to_ascii_lowercase();
-        let http2 = |port: &crate::manifest::ServicePort| is_http2(&port.app_protocol) || is_http2(&port.name);
-        let ports: Vec<_> =
-            service.ports.iter().map(|port| KnownPort { number: port.port, http2: http2(port) }).collect();
-        // Its pods are not known here, but where Envoy runs its name may be: to its cluster IP.
+        let ports = service_ports(manifest, &service, notes);
+        // Its pods are not known here, but where Envoy runs its name may be: to its cluster IP. A headless one has
+        // none, so its name is that of the pods, who listen on the target port.
+        let headless = service.cluster_ip.is("None");
         let endpoint = Endpoint {
             address: host.clone(),
-            ports: ports.iter().map(|port| (port.number, port.number)).collect(),
+            ports: ports
+                .iter()
+                .map(|(port, known)| {
+                    (known.number, port.target_port.number().filter(|_| headless).unwrap_or(known.number))
+                })
+                .collect(),
             labels: BTreeMap::new(),
             locality: String::new(),
             weight: 1,
         };
+        let ports = ports.into_iter().map(|(_, known)| known).collect();
         // A ServiceEntry of that host knows its endpoints.
         all.entry(host.clone()).or_insert_with(|| Known {
             host,
@@ -129,6 +139,26 @@ pub fn services(manifests: &Manifests, domain: &str, notes: &mut Notes) -> BTree
         });
     }
     all
+}
+
+/// The ports of a Service that speak TCP; the others are told and left out.
+fn service_ports<'a>(
+    manifest: &Manifest,
+    service: &'a Service,
+    notes: &mut Notes,
+) -> Vec<(&'a ServicePort, KnownPort)> {
+    let mut ports = vec![];
+    for (index, port) in service.ports.iter().enumerate() {
+        let protocol = port.protocol.to_ascii_uppercase();
+        if !matches!(protocol.as_str(), "" | "TCP") {
+            let message = format!("the port `{}` is left out: no request comes by `{protocol}`", port.port);
+            notes.push(manifest.warning(&spec(&format!("ports[{index}].protocol")), &message));
+            continue;
+        }
+        let http2 = is_http2(&port.app_protocol) || is_http2(&port.name);
+        ports.push((port, KnownPort { number: port.port, http2 }));
+    }
+    ports
 }
 
 fn service_entry(
@@ -155,6 +185,11 @@ fn service_entry(
     for (at, host) in entry.hosts.iter().enumerate() {
         let field = format!("hosts[{at}]");
         let host = host.to_ascii_lowercase();
+        if host == "*" || !is_wildcard_host(&host) {
+            let message = format!("`{}` is no host of a ServiceEntry", host.escape_debug());
+            notes.push(manifest.error(&spec(&field), &message).help("write a name or `*.suffix`"));
+            continue;
+        }
         let mut endpoints: Vec<_> = entry.endpoints.iter().map(|endpoint| resolved(endpoint, &entry.ports)).collect();
         if endpoints.is_empty() && resolve != Resolve::Static {
             // istio.md 2.0: without endpoints, the host is resolved itself.
@@ -217,6 +252,10 @@ fn check(manifest: &Manifest, entry: &ServiceEntry, notes: &mut Notes) {
         if port.number == 0 {
             notes.push(manifest.error(&at("number"), "`0` is out of range: 1 to 65535"));
         }
+        if port.target_port == Some(0) {
+            notes.push(manifest.error(&at("targetPort"), "`0` is out of range: 1 to 65535"));
+        }
+        notes.all.extend(protocol_error(manifest, &at("protocol"), &port.protocol));
         let earlier = entry.ports.iter().take(index);
         if earlier.clone().any(|other| other.number == port.number) {
             notes.push(manifest.error(&at("number"), &format!("the port `{}` is listed twice", port.number)));
@@ -231,7 +270,11 @@ fn check(manifest: &Manifest, entry: &ServiceEntry, notes: &mut Notes) {
             let message = format!("`{}` is no IP address", endpoint.address);
             notes.push(manifest.error(&spec(&format!("{at}.address")), &message).help("names need `resolution: DNS`"));
         }
-        for name in endpoint.ports.keys() {
+        for (name, number) in &endpoint.ports {
+            if *number == 0 {
+                let path = spec(&format!("{at}.ports")).field(name);
+                notes.push(manifest.error(&path, "`0` is out of range: 1 to 65535"));
+            }
             let names = || entry.ports.iter().map(|port| port.name.as_str());
             if !names().any(|known| known == name) {
                 let path = spec(&format!("{at}.ports")).field(name);
@@ -243,6 +286,21 @@ fn check(manifest: &Manifest, entry: &ServiceEntry, notes: &mut Notes) {
     }
 }
 
+/// What is wrong with the protocol of a ServiceEntry's port. Without one Istio looks at the name, or sniffs.
+fn protocol_error(manifest: &Manifest, path: &Path, written: &str) -> Option<Diagnostic> {
+    const LATER: [&str; 8] = ["HTTPS", "TCP", "TLS", "MONGO", "REDIS", "MYSQL", "UDP", "GRPC-WEB"];
+    let protocol = written.to_ascii_uppercase();
+    if matches!(protocol.as_str(), "" | "HTTP" | "HTTP2" | "GRPC") {
+        return None;
+    }
+    let message = if LATER.contains(&protocol.as_str()) {
+        format!("the protocol `{written}` is not supported yet")
+    } else {
+        format!("unknown protocol `{}`", written.escape_debug())
+    };
+    Some(manifest.error(path, &message).help("write `HTTP`, `HTTP2` or `GRPC`"))
+}
+
 /// Istio takes the protocol from `protocol`, else from the name: `http2`, `grpc-web` and the like (istio.md 2.2).
 fn speaks_http2(port: &ServiceEntryPort) -> bool {
     if port.protocol.is_empty() { is_http2(&port.name) } else { is_http2(&port.protocol) }
@@ -252,4 +310,73 @@ fn is_http2(protocol: &str) -> bool {
     let protocol = protocol.to_ascii_lowercase();
     matches!(protocol.split('-').next(), Some("http2" | "grpc" | "h2c" | "kubernetes.io/h2c"))
         || protocol == "kubernetes.io/h2c"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{SERVICES, manifests, told};
+    use super::super::{Model, Options};
+
+    fn entry(hosts: &str, port: &str, ports: &str) -> String {
+        format!(
+            "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {{name: a}}
+spec:
+  hosts: [{hosts}]
+  resolution: STATIC
+  ports: [{{number: 80, name: a{port}}}]
+  endpoints: [{{address: 127.0.0.1, ports: {{{ports}}}}}]
+"
+        )
+    }
+
+    #[test]
+    fn hosts_ports_and_protocols_of_a_service_entry_are_checked() {
+        for (hosts, port, ports, expected) in [
+            ("a.example.com, '*.example.com'", ", protocol: http", "a: 65535", None),
+            ("a.example.com", ", protocol: GRPC", "", None),
+            ("'*'", "", "", Some("5:11: `*` is no host of a ServiceEntry")),
+            ("a/b", "", "", Some("5:11: `a/b` is no host of a ServiceEntry")),
+            ("a.example.com", "", "a: 0", Some("8:47: `0` is out of range: 1 to 65535")),
+            ("a.example.com", ", targetPort: 0", "", Some("7:45: `0` is out of range: 1 to 65535")),
+            ("a.example.com", ", protocol: https", "", Some("7:33: the protocol `https` is not supported yet")),
+            ("a.example.com", ", protocol: MONGO", "", Some("7:33: the protocol `MONGO` is not supported yet")),
+            ("a.example.com", ", protocol: BOGUS", "", Some("7:43: unknown protocol `BOGUS`")),
+        ] {
+            let expected: Vec<_> = expected.into_iter().map(|said| format!("error a.yaml:{said}")).collect();
+            assert_eq!(told(&[&entry(hosts, port, ports)]), expected, "{hosts} {port} {ports}");
+        }
+    }
+
+    #[test]
+    fn a_service_leaves_udp_out_and_a_headless_one_is_reached_at_its_target_port() {
+        let service = |ip: &str| {
+            format!(
+                "
+apiVersion: v1
+kind: Service
+metadata: {{name: a}}
+spec:
+  clusterIP: {ip}
+  ports:
+  - {{port: 80, targetPort: 8080}}
+  - {{port: 81, targetPort: http}}
+  - {{port: 53, protocol: UDP}}
+"
+            )
+        };
+        for (ip, targets) in [("None", [(80, 8080), (81, 81)]), ("10.0.0.1", [(80, 80), (81, 81)])] {
+            let text = service(ip);
+            assert_eq!(
+                told(&[SERVICES, &text]),
+                ["warning b.yaml:9:26: the port `53` is left out: no request comes by `UDP`"]
+            );
+            let manifests = manifests(&[&text]);
+            let model = Model::new(&manifests, &Options::default()).expect("right");
+            let endpoints = &model.services()["a.default.svc.cluster.local"].endpoints;
+            assert_eq!(endpoints[0].ports.iter().map(|(a, b)| (*a, *b)).collect::<Vec<_>>(), targets, "{ip}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Subsets: which DestinationRule counts for a host (istio.md 2.0), and what of its subsets.
 
 use super::known::{Known, Origin};
+use super::name::is_label;
 use super::{Notes, numbered, spec};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::manifest::{DestinationRule, Kind, Manifests};
@@ -104,6 +105,11 @@ fn covers(pattern: &str, host: &str) -> bool {
 fn check(index: usize, manifests: &Manifests, written: &DestinationRule, notes: &mut Notes) {
     let Some(manifest) = manifests.all.get(index) else { return };
     for (at, subset) in written.subsets.iter().enumerate() {
+        if !is_label(&subset.name) {
+            let message = format!("`{}` is no name of a subset", subset.name.escape_debug());
+            let found = manifest.error(&spec(&format!("subsets[{at}].name")), &message);
+            notes.push(found.help("write lower-case letters, digits and `-`, at most 63"));
+        }
         if written.subsets.iter().take(at).any(|other| other.name == subset.name) {
             let path = spec(&format!("subsets[{at}].name"));
             notes.push(manifest.error(&path, &format!("the subset `{}` is listed twice", subset.name)));
@@ -161,6 +167,12 @@ fn unused(rule: &Rule, manifests: &Manifests, services: &BTreeMap<String, Known>
 #[cfg(test)]
 mod tests {
     use super::super::tests::{SERVICES, told};
+
+    #[test]
+    fn a_subset_has_a_name_that_a_cluster_can_have() {
+        let bad = SERVICES.replace("{name: v1, labels", "{name: 'V_1', labels");
+        assert_eq!(told(&[&bad]), ["error a.yaml:17:20: `V_1` is no name of a subset"]);
+    }
 
     #[test]
     fn of_several_rules_the_oldest_then_the_first_by_name_counts_whatever_their_files_are() {

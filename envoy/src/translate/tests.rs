@@ -53,7 +53,7 @@ spec:
   sticky: [{virtualService: catalogdetail, rule: rest, by: {httpCookie: {name: uid}}}]
 ";
 
-fn manifests(texts: &[&str]) -> Manifests {
+pub(super) fn manifests(texts: &[&str]) -> Manifests {
     let texts = texts.iter().enumerate().map(|(at, text)| Input {
         name: format!("{}.yaml", char::from(b'a' + u8::try_from(at).unwrap_or(25))),
         bytes: text.trim_start().as_bytes().to_vec(),
