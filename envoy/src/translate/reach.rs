@@ -14,7 +14,7 @@ use switchyard_filter::document::HttpMatchRequest;
 /// Notes hosts that nobody has, and gateways that serve none of a VirtualService's hosts.
 pub fn hosts(model: &Model<'_>, notes: &mut Notes) {
     let domain = &model.options.domain;
-    let services: Vec<_> = model.services.keys().map(String::as_str).collect();
+    let services: BTreeSet<_> = model.services.keys().map(String::as_str).collect();
     for routed in &model.routed {
         let Some(manifest) = model.manifests.all.get(routed.manifest) else { continue };
         for (index, gateway) in routed.written.gateways.iter().enumerate() {
@@ -56,15 +56,14 @@ fn unknown(
     path: &Path,
     written: &str,
     host: &str,
-    known: &[&str],
+    known: &BTreeSet<&str>,
     who: &str,
 ) -> Option<Diagnostic> {
-    let covers = |known: &&str| {
-        *known == host
-            || known.strip_prefix('*').is_some_and(|suffix| host.ends_with(suffix) && host.len() > suffix.len())
-    };
+    // Wildcards stand together: what begins with `*` is before `+`.
+    let mut wildcards = known.range("*".."+").filter_map(|known| known.strip_prefix('*'));
+    let covered = known.contains(host) || wildcards.any(|suffix| host.ends_with(suffix) && host.len() > suffix.len());
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
-    if host.contains('*') || host.is_empty() || address || known.iter().any(covers) {
+    if host.contains('*') || host.is_empty() || address || covered {
         return None;
     }
     let meant = if written == host { String::new() } else { format!(", which `{written}` means here") };
@@ -103,9 +102,10 @@ pub fn rules(listener: &Listener<'_>, owners: &[(&Routed, &Manifest)], domain: &
             .iter()
             .filter_map(|(host, virtual_host)| Some((host.into_owned(), owner(virtual_host.routes.first()?.rule)?)))
             .collect();
+        let alive: BTreeSet<_> = policy.rules().iter().map(|rule| rule.virtual_service_index).collect();
         for (own, (routed, manifest)) in owners.iter().enumerate() {
             // Without a rule for this proxy it does not exist, which is told.
-            if !policy.rules().iter().any(|rule| rule.virtual_service_index == own) {
+            if !alive.contains(&own) {
                 continue;
             }
             for (index, host) in routed.written.hosts.iter().enumerate() {
@@ -122,8 +122,8 @@ pub fn rules(listener: &Listener<'_>, owners: &[(&Routed, &Manifest)], domain: &
             }
         }
     }
-    for (own, (routed, manifest)) in owners.iter().enumerate() {
-        let Some((rule, block)) = catch_all(listener, own, routed) else { continue };
+    for (own, (rule, block)) in catch_alls(listener, owners) {
+        let Some((routed, manifest)) = owners.get(own) else { continue };
         let block = block.map_or(0, |block| block + 1);
         let first = &routed.written.http.get(rule);
         let Some(first) = first else { continue };
@@ -138,16 +138,22 @@ pub fn rules(listener: &Listener<'_>, owners: &[(&Routed, &Manifest)], domain: &
     }
 }
 
-/// The first rule and block of a VirtualService that takes every request wherever it is served.
-fn catch_all(listener: &Listener<'_>, own: usize, routed: &Routed) -> Option<(usize, Option<usize>)> {
-    let all = listener.policy.hosts().iter().flat_map(|(_, host)| host.routes.iter());
-    let found = all.filter_map(|route| {
-        let rule = listener.policy.rules().get(route.rule).filter(|rule| rule.virtual_service_index == own)?;
-        let written = routed.written.http.get(rule.index)?;
-        let unbound = route.index.is_none_or(|index| written.matches.get(index).is_some_and(is_everywhere));
-        (route.block.is_catch_all() && unbound).then_some((rule.index, route.index))
-    });
-    found.min()
+/// The first rule and block of each VirtualService, by its place, that takes every request wherever it is served.
+fn catch_alls(listener: &Listener<'_>, owners: &[(&Routed, &Manifest)]) -> BTreeMap<usize, (usize, Option<usize>)> {
+    let mut first = BTreeMap::new();
+    for route in listener.policy.hosts().iter().flat_map(|(_, host)| host.routes.iter()) {
+        let Some(rule) = listener.policy.rules().get(route.rule).filter(|_| route.block.is_catch_all()) else {
+            continue;
+        };
+        let own = rule.virtual_service_index;
+        let written = owners.get(own).and_then(|(routed, _)| routed.written.http.get(rule.index));
+        let block = |index| written.is_some_and(|rule| rule.matches.get(index).is_some_and(is_everywhere));
+        if route.index.is_none_or(block) {
+            let found = (rule.index, route.index);
+            first.entry(own).and_modify(|first| *first = found.min(*first)).or_insert(found);
+        }
+    }
+    first
 }
 
 /// Whether a block is meant for every listener.
