@@ -43,10 +43,12 @@ wasm: rust ## build what runs in Envoy: target/wasm32-wasip1/wasm/switchyard_fil
 unit: wasm ## cargo test: unit and property tests, and the cases natively, in wasmtime and in a real Envoy
 	@envoy=$$(tests/tools/envoy.sh); ENVOY_BIN=$$envoy $(stage) "cargo test" cargo test --workspace --no-fail-fast
 
-# The cases reach the core on wasm32-unknown-unknown as a file that is compiled in: there is no file system to read.
+# The cases reach the core on wasm32-unknown-unknown as a file that is compiled in: there is no file system to read. The
+# program that writes it comes with the tests: building it alone would build half the workspace with other features.
 node: rust ## the cases in the core on wasm32-unknown-unknown, run by Node
 	@mkdir -p $(target)
-	@cargo run -q -p switchyard-tests --bin lower-cases > $(cases).new && mv $(cases).new $(cases)
+	@$(stage) "build of the tests" cargo test --workspace --no-run
+	@$(target)/debug/lower-cases > $(cases).new && mv $(cases).new $(cases)
 	@runner=$$(tests/tools/wasm-bindgen.sh); node=$$(tests/tools/node.sh); \
 		SWITCHYARD_CASES=$(cases) PATH=$$(dirname $$node):$$PATH CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$$runner \
 		$(stage) "cases in Node" cargo test -p switchyard-tests --target wasm32-unknown-unknown --test node -- --nocapture
