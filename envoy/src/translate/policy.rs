@@ -7,7 +7,7 @@ use crate::manifest::{Kind, Manifest, Manifests, Sticky, SwitchyardPolicy};
 use crate::yaml::Path;
 use std::collections::BTreeSet;
 use switchyard_filter::compile::resolve;
-use switchyard_filter::document::{ControlHeaders, Document, FaultCarrier, Mode, OnUnmatched, Tag};
+use switchyard_filter::document::{ControlHeaders, Document, FaultCarrier, HttpMatchRequest, Mode, OnUnmatched, Tag};
 use switchyard_filter::headers::same_spelling;
 
 /// What all policies say together.
@@ -41,7 +41,7 @@ impl Policies {
                     notes.push(found);
                     continue;
                 }
-                warn_of_clients(manifest, at, &tag, notes);
+                warn_of_clients(manifest, at, &tag, &merged.tags, notes);
                 // Short names are of the policy's own namespace; the document's may be another.
                 if manifest.namespace != manifests.namespace {
                     for host in &mut tag.hosts {
@@ -122,9 +122,14 @@ impl Policies {
 }
 
 /// Warns of rules that ask only for what a client sends: it can give itself the tag.
-fn warn_of_clients(manifest: &Manifest, at: usize, tag: &Tag, notes: &mut Notes) {
+fn warn_of_clients(manifest: &Manifest, at: usize, tag: &Tag, before: &[(usize, usize, Tag)], notes: &mut Notes) {
+    // A tag that is set already is nothing that a client sends.
+    let is_tag = |name: &String| {
+        before.iter().any(|(_, _, tag)| !tag.trust_client && same_spelling(tag.header.as_bytes(), name.as_bytes()))
+    };
+    let rests_on_client = |block: &HttpMatchRequest| block.source_ip.is_empty() && !block.headers.keys().any(is_tag);
     for (index, rule) in tag.rules.iter().enumerate() {
-        if let Some(block) = rule.matches.iter().position(|block| block.source_ip.is_empty()) {
+        if let Some(block) = rule.matches.iter().position(rests_on_client) {
             let message = format!(
                 "any client can give itself `{}: {}`: this asks only for what it sends",
                 tag.header, rule.value

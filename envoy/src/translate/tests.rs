@@ -950,6 +950,9 @@ spec:
     - {match: [{sourceIp: [10.0.0.0/8], headers: {x-debug: {exact: '1'}}}], value: internal}
     - {match: [{sourceIp: [10.0.0.0/8]}, {headers: {x-debug: {exact: '1'}}}], value: internal}
     - {value: external}
+  # What the filter has tagged is nothing that a client sends.
+  - header: tier
+    rules: [{match: [{headers: {user-type: {exact: internal}}}], value: gold}]
 ";
     insta::assert_snapshot!(said(&[SERVICES, ROUTES, policy]), @r#"
     warning: any client can give itself `user-type: internal`: this asks only for what it sends
