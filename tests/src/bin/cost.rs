@@ -33,7 +33,7 @@ mod native {
 
     pub fn main() -> ExitCode {
         let mut arguments = std::env::args().skip(1);
-        let (mut requests, mut rounds) = (20_000_u64, 5_usize);
+        let (mut requests, mut rounds) = (60_000_u64, 5_usize);
         while let Some(argument) = arguments.next() {
             let value = arguments.next().and_then(|value| value.parse::<u32>().ok()).filter(|value| *value > 0);
             match (argument.as_str(), value) {
