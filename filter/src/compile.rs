@@ -15,7 +15,7 @@ use crate::read::read_on;
 use crate::split::{Split, Subject};
 use std::collections::BTreeMap;
 
-pub use name::{aliases, resolve, resolve_gateway};
+pub use name::{aliases, is_label, resolve, resolve_gateway};
 
 /// Compiles a configuration as Envoy hands it over: JSON text.
 ///

@@ -110,6 +110,21 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// All lines of a header, joined by `,` as Envoy's matchers see them (istio.md 1.4); `name` in lower case.
+    pub fn value(&self, name: &[u8]) -> Known<Cow<'a, [u8]>> {
+        let mut lines = self.headers.iter().filter(|(line, _)| *line == name).map(|(_, value)| *value);
+        let Some(first) = lines.next() else {
+            return self.unlisted(name);
+        };
+        let joined = lines.fold(Cow::Borrowed(first), |mut joined, line| {
+            let bytes = joined.to_mut();
+            bytes.push(b',');
+            bytes.extend_from_slice(line);
+            joined
+        });
+        Known::Present(joined)
+    }
+
     /// What it means that no line of this name is listed.
     pub fn unlisted<T>(&self, name: &[u8]) -> Known<T> {
         match self.unlisted {
@@ -159,14 +174,13 @@ impl<'a> Request<'a> {
             return None;
         }
         let mut all: Vec<JoinedHeader<'a>> = Vec::with_capacity(self.headers.len());
-        for (name, value) in self.headers {
-            match all.iter_mut().find(|(before, _)| before == name && *name != b"cookie") {
-                None => all.push((name, Cow::Borrowed(value))),
-                Some((_, joined)) => {
-                    let joined = joined.to_mut();
-                    joined.push(b',');
-                    joined.extend_from_slice(value);
-                }
+        for (index, (name, value)) in self.headers.iter().enumerate() {
+            if *name == b"cookie" {
+                all.push((name, Cow::Borrowed(value)));
+            } else if !repeats(index, name)
+                && let Known::Present(value) = self.value(name)
+            {
+                all.push((name, value));
             }
         }
         Some(all)

@@ -13,12 +13,8 @@ pub use client::{Client, Request, Response};
 pub use echo::{Echo, EchoBuilder, Received};
 pub use envoy::{Envoy, Launch, validate, validate_with};
 pub use ports::free_port;
+pub use switchyard_filter::report::latin1;
 pub use tools::{envoy_binary, envoy_binary_of, released_wasm};
-
-/// Bytes as text, each byte one character (Latin-1): nothing is lost, and ASCII stays readable.
-pub fn latin1(bytes: &[u8]) -> String {
-    bytes.iter().copied().map(char::from).collect()
-}
 
 /// What [`latin1`] was made of; `None` when a character is above U+00FF.
 pub fn from_latin1(text: &str) -> Option<Vec<u8>> {

@@ -1,10 +1,6 @@
 //! Names as Kubernetes and Istio's validation want them (istio.md 1.18, 2.0, 3).
 
-/// Whether it is a label of DNS: lower-case letters, digits and `-`, at most 63.
-pub fn is_label(name: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    !name.is_empty() && name.len() <= 63 && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-')
-}
+pub use switchyard_filter::compile::is_label;
 
 /// Whether it is a name of DNS, in any case, with a `*` at most as its whole first label.
 pub fn is_wildcard_host(host: &str) -> bool {

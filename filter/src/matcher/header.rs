@@ -50,23 +50,10 @@ pub fn value<'a>(
             (Some(_), _) => return Known::Absent,
         }
     }
-    let name = name.as_bytes();
-    if name == b":path" && !request.has_query() {
+    if name == ":path" && !request.has_query() {
         return Known::Unknown;
     }
-    let mut lines = request.headers().iter().filter(|(line, _)| *line == name).map(|(_, value)| *value);
-    let Some(first) = lines.next() else {
-        return request.unlisted(name);
-    };
-    let Some(second) = lines.next() else {
-        return Known::Present(Cow::Borrowed(first));
-    };
-    let mut joined = [first, b",", second].concat();
-    for line in lines {
-        joined.push(b',');
-        joined.extend_from_slice(line);
-    }
-    Known::Present(Cow::Owned(joined))
+    request.value(name.as_bytes())
 }
 
 impl fmt::Display for HeaderMatch {

@@ -65,12 +65,6 @@ impl<T> HostMatch<T> {
         self.suffixes.iter().find(|(suffix, _)| name.len() > suffix.len() && name.ends_with(&**suffix))
     }
 
-    /// Changes what belongs to each host.
-    pub fn for_each(&mut self, change: impl FnMut(&mut T)) {
-        let suffixes = self.suffixes.iter_mut().map(|(_, found)| found);
-        self.exact.values_mut().chain(suffixes).chain(self.any.as_mut()).for_each(change);
-    }
-
     /// Every host, as written in lower case, with what belongs to it: exact ones, suffixes, `*`.
     pub fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, &T)> {
         let exact = self.exact.iter().map(|(host, found)| (Cow::Borrowed(&**host), found));

@@ -85,10 +85,7 @@ impl ManifestArgs {
 
 /// A namespace's name: a DNS label (RFC 1123), as Kubernetes takes it.
 fn namespace(text: &str) -> Result<String, String> {
-    let is_inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let is_label =
-        (1..=63).contains(&text.len()) && text.bytes().all(is_inside) && !text.starts_with('-') && !text.ends_with('-');
-    if is_label {
+    if switchyard_filter::compile::is_label(text) {
         Ok(text.to_owned())
     } else {
         Err("write a namespace's name: 1 to 63 of `a-z`, `0-9` and `-`, with `-` neither first nor last".to_owned())
