@@ -23,6 +23,16 @@ impl PathMatch {
         Some(Self { text, ignore_case })
     }
 
+    /// What a path must be; case may be ignored.
+    pub fn text(&self) -> &TextMatch {
+        &self.text
+    }
+
+    /// Whether case is ignored where the path is exact or a prefix; a regex knows by itself.
+    pub fn ignores_case(&self) -> bool {
+        self.ignore_case
+    }
+
     /// Whether a path matches.
     pub fn matches(&self, path: &[u8]) -> bool {
         match &self.text {

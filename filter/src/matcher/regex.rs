@@ -80,6 +80,11 @@ impl Regex {
         self.dfa.try_search_fwd(&mut cache, &input).is_ok_and(|end| end.is_some())
     }
 
+    /// Its automaton, for who compares languages: anchored, it matches at the end of a text or nowhere.
+    pub fn automaton(&self) -> &DFA {
+        &self.dfa
+    }
+
     /// The pattern as written.
     pub fn pattern(&self) -> &str {
         &self.pattern
