@@ -5,7 +5,7 @@
 mod client;
 mod echo;
 mod envoy;
-mod keeper;
+pub(crate) mod keeper;
 mod ports;
 mod tools;
 

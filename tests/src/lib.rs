@@ -8,3 +8,5 @@ pub mod generated;
 #[cfg(not(target_family = "wasm"))]
 pub mod harness;
 pub mod hosts;
+#[cfg(not(target_family = "wasm"))]
+pub mod istio;

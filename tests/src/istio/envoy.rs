@@ -1,0 +1,120 @@
+//! A stock Envoy that istiod configures.
+
+use super::ENVOY;
+use super::exchange::{Exchange, VERSION, at};
+use super::istiod::Istiod;
+use super::proxy::Proxy;
+use super::routes::Routes;
+use crate::harness::{Client, Echo, Envoy, Launch, Request, envoy_binary_of};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long manifests may take to reach a running Envoy: 0.2 s alone.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running proxy of Istio. A drop kills it.
+#[derive(Debug)]
+pub struct IstioEnvoy {
+    envoy: Envoy,
+    proxy: Proxy,
+    _folder: TempDir,
+}
+
+impl IstioEnvoy {
+    pub(super) async fn start(istiod: &Istiod, proxy: &Proxy) -> Result<Self, String> {
+        let folder = TempDir::with_prefix("switchyard-proxy-").map_err(|error| error.to_string())?;
+        let config = folder.path().join("envoy.json");
+        std::fs::write(&config, proxy.bootstrap(istiod.grpc()).to_string()).map_err(|error| error.to_string())?;
+        let envoy = Launch::new(&config).binary(envoy_binary_of(ENVOY)?).start().await?;
+        let running = Self { envoy, proxy: proxy.clone(), _folder: folder };
+        running.wait_synced(&istiod.version()).await?;
+        Ok(running)
+    }
+
+    /// Waits until it has all of the manifests of this version: routes and listeners of it, no cluster without endpoints.
+    /// Errors: it has not after 20 s; a listener that Envoy refuses.
+    pub async fn wait_synced(&self, version: &str) -> Result<(), String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.missing(version).await? {
+                None => return Ok(()),
+                Some(missing) if Instant::now() > deadline => {
+                    return Err(format!(
+                        "proxy `{}` has not {missing} after {PATIENCE:?}\n{}",
+                        self.proxy.name,
+                        self.envoy.log_tail()
+                    ));
+                }
+                Some(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+
+    /// What it waits for.
+    async fn missing(&self, version: &str) -> Result<Option<String>, String> {
+        let listeners = self.envoy.admin_get("/listeners?format=json").await?.json()?;
+        let has = |port: u16| {
+            let known = listeners["listener_statuses"].as_array().into_iter().flatten();
+            let mut ports = known.map(|one| &one["local_address"]["socket_address"]["port_value"]);
+            ports.any(|known| known.as_u64() == Some(port.into()))
+        };
+        for port in self.proxy.ports() {
+            if !has(self.proxy.address(port)?.port()) {
+                return Ok(Some(format!("a listener for port {port}")));
+            }
+        }
+        let tables = self.dump("dynamic_route_configs").await?;
+        let tables = tables["configs"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if tables.is_empty() && self.proxy.ports().next().is_some() {
+            return Ok(Some("routes".into()));
+        }
+        if let Some(table) = tables.iter().find(|table| revision(table) != Some(version)) {
+            return Ok(Some(format!("version {version} of the routes `{}`", table["route_config"]["name"])));
+        }
+        let warming = self.dump("dynamic_warming_clusters").await?;
+        let warming = warming["configs"].as_array().and_then(|clusters| clusters.first());
+        Ok(warming.map(|cluster| format!("endpoints of {}", cluster["cluster"]["name"])))
+    }
+
+    /// A resource of `/config_dump`.
+    pub async fn dump(&self, resource: &str) -> Result<Value, String> {
+        self.envoy.admin_get(&format!("/config_dump?resource={resource}")).await?.json()
+    }
+
+    /// Its routes.
+    pub async fn routes(&self) -> Result<Routes, String> {
+        Ok(Routes::read(&self.dump("dynamic_route_configs").await?))
+    }
+
+    /// The Envoy itself: log, statistics, admin interface.
+    pub fn envoy(&self) -> &Envoy {
+        &self.envoy
+    }
+
+    /// A client of the listener of a policy's port; use several for requests at a time. Errors: the proxy was planned
+    /// without it.
+    pub fn client(&self, port: u16) -> Result<Client, String> {
+        Ok(Client::new(self.proxy.address(port)?))
+    }
+
+    /// Sends a request and tells what became of it. The upstream must be [recording](crate::harness::EchoBuilder::recording),
+    /// and nobody else may use it meanwhile; where copies are mirrored, they may arrive later than the response.
+    /// Errors: no response.
+    pub async fn send(&self, client: &mut Client, upstream: &Echo, request: &Request) -> Result<Exchange, String> {
+        let response = client.send(request).await?;
+        Exchange::new(response, upstream.received())
+    }
+
+    /// Ends it. Errors: it does not end by itself.
+    pub async fn stop(self) -> Result<(), String> {
+        self.envoy.stop().await
+    }
+}
+
+/// Which manifests a route table is of.
+fn revision(table: &Value) -> Option<&str> {
+    let headers = table["route_config"]["response_headers_to_add"].as_array()?;
+    let ours = headers.iter().find(|one| at(one, &["header", "key"]) == Some(VERSION))?;
+    at(ours, &["header", "value"])
+}

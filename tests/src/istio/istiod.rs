@@ -1,0 +1,266 @@
+//! istiod as a child process, on a folder of manifests.
+
+use super::ROOT;
+use super::envoy::IstioEnvoy;
+use super::proxy::Proxy;
+use crate::harness::keeper::{self, Kept};
+use crate::harness::{Client, free_port};
+use serde_json::{Value, json};
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long a start may take before it is tried again: it takes 0.2 s alone, and about 3 of 100 never read the folder
+/// (istio.md 5.0).
+const PATIENCE: Duration = Duration::from_secs(6);
+/// How often it is started at most.
+const STARTS: usize = 5;
+/// Lines of its log that errors quote.
+const TAIL: usize = 15;
+
+/// istiod: `PILOT_DISCOVERY_BIN`, else the pinned one, which `tests/tools/istiod.sh` builds at first use (minutes).
+/// Errors: what the script says; without Go on the PATH it cannot build.
+pub fn binary() -> Result<PathBuf, String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/istiod.sh");
+    let output = Command::new(&script)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("`{}` does not start: {error}", script.display()))?;
+    if !output.status.success() {
+        return Err(format!("no istiod: {}", String::from_utf8_lossy(&output.stderr).trim_end()));
+    }
+    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end()))
+}
+
+/// A running istiod. A drop kills it, and so does the end of this process.
+#[derive(Debug)]
+pub struct Istiod {
+    process: Kept,
+    http: SocketAddr,
+    grpc: SocketAddr,
+    version: AtomicU64,
+    // Manifests, mesh configuration and log; removed after the process has ended, since fields are dropped in order.
+    folder: TempDir,
+}
+
+impl Istiod {
+    /// Starts it with these manifests (JSON objects) and waits until it has read them. Each needs a namespace; kinds that
+    /// are not Istio's, Service among them, istiod skips.
+    ///
+    /// Errors: no binary, manifests that Istio's validation refuses (`istiod refuses: …`), 5 starts of which none read
+    /// the folder.
+    pub async fn start(manifests: &[Value]) -> Result<Self, String> {
+        let binary = binary()?;
+        let mut last = String::new();
+        for _ in 0..STARTS {
+            let mut istiod = Self::launch(&binary, manifests)?;
+            match istiod.wait_until_read().await {
+                Ok(()) => return Ok(istiod),
+                Err(Start::Refused(said)) => return Err(format!("istiod refuses: {said}")),
+                Err(Start::Stuck(why)) => last = format!("{why}\n{}", istiod.log_tail()),
+            }
+        }
+        Err(format!("istiod did not get ready in {STARTS} starts: {last}"))
+    }
+
+    /// Replaces all manifests, which a running proxy gets within a second or so: see [`IstioEnvoy::wait_synced`], which
+    /// takes the version that is returned. Manifests that Istio refuses change nothing: the wait fails.
+    pub fn apply(&self, manifests: &[Value]) -> Result<String, String> {
+        let version = version(self.version.fetch_add(1, Ordering::Relaxed) + 1);
+        write(self.folder.path(), manifests, &version)?;
+        Ok(version)
+    }
+
+    /// The version of the manifests in force.
+    pub fn version(&self) -> String {
+        version(self.version.load(Ordering::Relaxed))
+    }
+
+    /// Starts the Envoy of a proxy, whose [`Proxy::manifests`] must be among those of istiod, and waits until it has its
+    /// listeners, routes and endpoints. Errors: it has not within 30 s; what Envoy says.
+    pub async fn run(&self, proxy: &Proxy) -> Result<IstioEnvoy, String> {
+        IstioEnvoy::start(self, proxy).await
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Where it serves xDS.
+    pub fn grpc(&self) -> SocketAddr {
+        self.grpc
+    }
+
+    /// `GET path` of its debug interface, `/debug/registryz` say. Errors: no answer, another status than 200, no JSON.
+    pub async fn debug(&self, path: &str) -> Result<Value, String> {
+        let response = Client::new(self.http).get("istiod", path).await?;
+        match response.status {
+            200 => response.json(),
+            status => Err(format!("istiod's `{path}` answers {status}: {}", response.text())),
+        }
+    }
+
+    /// All that it wrote to stdout and stderr.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.path().join("log")).unwrap_or_default()).into_owned()
+    }
+
+    fn log_tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default().join("\n")
+    }
+
+    fn launch(binary: &Path, manifests: &[Value]) -> Result<Self, String> {
+        let folder = TempDir::with_prefix("switchyard-istiod-").map_err(|error| format!("no folder: {error}"))?;
+        let path = folder.path();
+        let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let (http, grpc, monitoring) = (local(free_port()), local(free_port()), local(free_port()));
+        fs::create_dir(path.join("config")).map_err(|error| error.to_string())?;
+        let version = AtomicU64::new(1);
+        write(path, manifests, &self::version(1))?;
+        let mesh = json!({
+            "rootNamespace": ROOT,
+            "enableAutoMtls": false,
+            "enableTracing": false,
+            "trustDomain": "cluster.local",
+            // What belongs to no service is answered instead of being sent who knows where.
+            "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
+            "defaultConfig": {"discoveryAddress": grpc.to_string(), "concurrency": 1},
+        });
+        put(&path.join("mesh.yaml"), &mesh.to_string())?;
+        let log = File::create(path.join("log")).map_err(|error| error.to_string())?;
+        let errors = log.try_clone().map_err(|error| error.to_string())?;
+        let mut command = keeper::command(binary);
+        command
+            .current_dir(path)
+            .envs([
+                ("ENABLE_CA_SERVER", "false"),
+                // Filters that stock Envoy does not have.
+                ("PILOT_ENABLE_ALPN_FILTER", "false"),
+                ("PILOT_ENABLE_METADATA_EXCHANGE", "false"),
+                ("PILOT_ENABLE_TELEMETRY_LABEL", "false"),
+                // Nobody else changes anything: no need to wait for more.
+                ("PILOT_DEBOUNCE_AFTER", "20ms"),
+                ("POD_NAMESPACE", ROOT),
+                ("POD_NAME", "istiod-test"),
+                ("CLUSTER_ID", "Kubernetes"),
+            ])
+            .args(["discovery", "--registries=", "--configDir", "config", "--meshConfig", "mesh.yaml"])
+            .args(["--networksConfig", "/nonexistent", "--domain", "cluster.local", "--httpsAddr", ""])
+            .args(["--secureGRPCAddr", "", "--ctrlz_port", "0"])
+            .args(["--httpAddr", &http.to_string(), "--grpcAddr", &grpc.to_string()])
+            .args(["--monitoringAddr", &monitoring.to_string()])
+            .stdout(Stdio::from(log))
+            .stderr(Stdio::from(errors));
+        let process =
+            Kept::start(command).map_err(|error| format!("`{}` does not start: {error}", binary.display()))?;
+        Ok(Self { process, http, grpc, version, folder })
+    }
+
+    async fn wait_until_read(&mut self) -> Result<(), Start> {
+        let deadline = Instant::now() + PATIENCE;
+        let marker = marker(&self.version());
+        loop {
+            if let Some(status) = self.process.ended() {
+                let log = self.log();
+                let said = log.lines().rfind(|line| line.contains("Error:") || line.contains("failed to create"));
+                return match said {
+                    Some(said) => Err(Start::Refused(said.into())),
+                    None => Err(Start::Stuck(format!("istiod ended with {status}"))),
+                };
+            }
+            let known = self.debug("/debug/registryz").await;
+            let known = known.ok().filter(|services| lists(services, &marker));
+            let serves = known.is_some() && tokio::net::TcpStream::connect(self.grpc).await.is_ok();
+            if serves {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(Start::Stuck(format!("istiod has not read its folder after {PATIENCE:?}")));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Why a start came to nothing.
+enum Start {
+    /// The manifests are wrong.
+    Refused(String),
+    /// Try again.
+    Stuck(String),
+}
+
+fn version(number: u64) -> String {
+    format!("v{number}")
+}
+
+/// A service that tells which manifests istiod has read. It is exported to nobody: proxies never hear of it.
+fn marker(version: &str) -> String {
+    format!("{version}.marker.switchyard.internal")
+}
+
+fn lists(services: &Value, host: &str) -> bool {
+    services.as_array().into_iter().flatten().any(|service| service["hostname"] == host)
+}
+
+/// Writes the manifests as one file, whole at once, with what this harness needs among them.
+fn write(folder: &Path, manifests: &[Value], version: &str) -> Result<(), String> {
+    let marker = json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry",
+        "metadata": {"name": "marker", "namespace": "switchyard-marker"},
+        "spec": {"hosts": [marker(version)], "exportTo": ["."], "resolution": "NONE",
+            "ports": [{"number": 1, "name": "http", "protocol": "HTTP"}]},
+    });
+    let all: Vec<String> = manifests.iter().chain([&marker, &revealing(version)]).map(Value::to_string).collect();
+    // JSON is YAML; a folder is watched, so the file comes into it by a rename.
+    let scratch = folder.join("manifests.new");
+    put(&scratch, &all.join("\n---\n"))?;
+    fs::rename(&scratch, folder.join("config/manifests.yaml")).map_err(|error| error.to_string())
+}
+
+fn put(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|error| format!("`{}`: {error}", path.display()))
+}
+
+/// Tells the client which route took its request and where it went, and each route table which manifests it is of.
+/// Nothing of it has a part in routing.
+fn revealing(version: &str) -> Value {
+    let set = |name: &str, value: &str| json!({"append": {"header": {"key": format!("{}{name}", super::exchange::SEEN), "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}});
+    let mutations = [
+        set("route", "%ROUTE_NAME%"),
+        set("virtual-service", "%METADATA(ROUTE:istio:config)%"),
+        set("cluster", "%UPSTREAM_CLUSTER_RAW%"),
+        set("details", "%RESPONSE_CODE_DETAILS%"),
+        set("flags", "%RESPONSE_FLAGS%"),
+    ];
+    let filter = json!({"name": "revealing", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+        "mutations": {"response_mutations": mutations},
+    }});
+    let patches: Vec<Value> = ["GATEWAY", "SIDECAR_OUTBOUND"]
+        .into_iter()
+        .flat_map(|context| {
+            let filters = json!({"filterChain": {"filter": {"name": "envoy.filters.network.http_connection_manager",
+                "subFilter": {"name": "envoy.filters.http.router"}}}});
+            [
+                json!({"applyTo": "HTTP_FILTER", "match": {"context": context, "listener": filters},
+                    "patch": {"operation": "INSERT_BEFORE", "value": filter}}),
+                json!({"applyTo": "ROUTE_CONFIGURATION", "match": {"context": context},
+                    "patch": {"operation": "MERGE", "value": {"response_headers_to_add":
+                        [{"header": {"key": super::exchange::VERSION, "value": version}}]}}}),
+            ]
+        })
+        .collect();
+    json!({
+        "apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter",
+        "metadata": {"name": "switchyard-revealing", "namespace": ROOT},
+        "spec": {"configPatches": patches},
+    })
+}
