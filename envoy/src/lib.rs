@@ -4,6 +4,7 @@
 //! [`diagnostic`] says what is wrong with them, at file, line and column. No decision is made here, and nothing can be
 //! written that the filter's own compiler refuses, because it is called.
 
+pub mod analyse;
 pub mod bootstrap;
 pub mod diagnostic;
 pub mod manifest;

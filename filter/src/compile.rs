@@ -59,6 +59,8 @@ pub fn compile(document: &Document) -> Result<Policy, Vec<Error>> {
         access_log: document.access_log,
         control_headers: document.control_headers,
         on_unmatched: document.on_unmatched,
+        faults: document.faults,
+        max_delayed: document.max_delayed.unwrap_or(1000),
         seed: scope.seed,
         tags,
         rules: routing.rules.into(),

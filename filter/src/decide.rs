@@ -1,18 +1,24 @@
 //! The decision: pure and total. Tags in order, then the virtual host, then the first route that matches.
 
+use crate::answer::Answer;
 use crate::block::{Block, Missing};
-use crate::decision::{Action, Decision, Drawn, Forward, IssuedCookie, Reply};
+use crate::chance::Chance;
+use crate::cors::Outcome;
+use crate::decision::{Action, Decision, Drawn, Forward, IssuedCookie, Reply, ReplyHeader};
 use crate::document::OnUnmatched;
 use crate::draw::{Digest, Draws};
+use crate::fault::{Fault, Injected};
 use crate::headers;
 use crate::matcher::header;
-use crate::policy::{Policy, Route, VirtualHost};
+use crate::operations::{self, ResponseEdit};
+use crate::policy::{Destination, Policy, Route, Rule, VirtualHost};
 use crate::recorded::REQUEST;
 use crate::request::{Header, Known, Request, split_path};
 use crate::split::{Split, Subject};
 use crate::tag::{Tag, TagState};
 use crate::timeout;
 use crate::truth::Truth;
+use std::borrow::Cow;
 
 /// What becomes of a request under a policy.
 ///
@@ -30,9 +36,12 @@ pub fn decide<'a>(policy: &'a Policy, request: &Request<'a>, draws: &Draws<'a>) 
         asked,
         draws,
         tags: Vec::new(),
+        fault: Injected::default(),
         drawn: Vec::new(),
+        chances: Vec::new(),
         cookies: Vec::new(),
         open: None,
+        cors: Vec::new(),
     };
     let action = match request.first(b":authority") {
         Known::Unknown => {
@@ -44,8 +53,12 @@ pub fn decide<'a>(policy: &'a Policy, request: &Request<'a>, draws: &Draws<'a>) 
         Known::Absent => deciding.act(b""),
         Known::Present(authority) => deciding.act(authority),
     };
-    let Deciding { tags, drawn, cookies, open, .. } = deciding;
-    Decision { tags, action, drawn, cookies, open }
+    let Deciding { tags, fault, drawn, chances, cookies, open, cors, .. } = deciding;
+    let (changed, response) = (Vec::new(), Vec::new());
+    let mut decision = Decision { tags, action, fault, drawn, chances, cookies, open, changed, response };
+    operations::carry_out(policy, request, &mut decision);
+    decision.response.extend(cors.into_iter().map(|(name, value)| ResponseEdit::Set(name.into(), value)));
+    decision
 }
 
 struct Deciding<'a, 'r> {
@@ -55,9 +68,13 @@ struct Deciding<'a, 'r> {
     asked: Request<'r>,
     draws: &'r Draws<'a>,
     tags: Vec<TagState<'a>>,
+    fault: Injected,
     drawn: Vec<Drawn<'a>>,
+    chances: Vec<(&'a Chance, Option<bool>)>,
     cookies: Vec<IssuedCookie<'a>>,
     open: Option<&'a Split>,
+    /// What the response tells browsers.
+    cors: Vec<ReplyHeader<'a>>,
 }
 
 impl<'a> Deciding<'a, '_> {
@@ -67,7 +84,7 @@ impl<'a> Deciding<'a, '_> {
         match policy.hosts.find(authority) {
             Some(host) => self.route(host),
             None if policy.on_unmatched == OnUnmatched::NotFound => {
-                Action::Reply(Reply { status: 404, reason: "no_virtual_host" })
+                Action::Reply(Reply::unruled(404, "no_virtual_host"))
             }
             None => Action::Pass,
         }
@@ -123,27 +140,70 @@ impl<'a> Deciding<'a, '_> {
         while let Some(route) = routes.next() {
             match route.block.matches(&self.asked, &self.tags) {
                 Truth::False => {}
-                Truth::True => return self.forward(route),
+                Truth::True => return self.take(route),
                 Truth::Unknown => {
                     // Another block of the same rule may take the request all the same; which one matters to a rewrite.
                     let is_same = |other: &&Route| other.rule == route.rule;
                     let taken = |other: &Route| other.block.matches(&self.asked, &self.tags) == Truth::True;
-                    let rewrites = self.policy.rules.get(route.rule).is_none_or(|rule| rule.rewrite.is_some());
+                    let rewrites = self.policy.rules.get(route.rule).is_none_or(Rule::asks_what_matched);
                     return match routes.as_slice().iter().take_while(is_same).find(|other| taken(other)) {
-                        Some(other) if !rewrites => self.forward(other),
+                        Some(other) if !rewrites => self.take(other),
                         _ => Action::Undecidable(route.block.missing(&self.asked, &self.tags)),
                     };
                 }
             }
         }
         // istio.md 1.1: a virtual host without a matching rule.
-        Action::Reply(Reply { status: 404, reason: "no_route" })
+        Action::Reply(Reply::unruled(404, "no_route"))
     }
 
-    fn forward(&mut self, route: &'a Route) -> Action<'a> {
+    /// What the rule of a route does with the request. Envoy's order: faults, then CORS, then the route's action.
+    fn take(&mut self, route: &'a Route) -> Action<'a> {
         let Some(rule) = self.policy.rules.get(route.rule) else {
             return Action::Pass;
         };
+        if let Some(fault) = &rule.fault {
+            self.inject(fault);
+        }
+        let rule_reply = |status, reason, headers| Reply { status, reason, rule: Some(rule), headers, body: b"" };
+        match rule.cors.as_ref().map_or(Ok(Outcome::Nothing), |cors| cors.outcome(self.request)) {
+            Ok(Outcome::Nothing) => {}
+            Ok(Outcome::Headers(headers)) => self.cors = headers,
+            Ok(Outcome::Preflight(headers)) => return Action::Reply(rule_reply(200, "cors_preflight", headers)),
+            Err(missing) => return Action::Undecidable(missing),
+        }
+        match &rule.answer {
+            None => self.forward(rule, route),
+            Some(Answer::Direct(direct)) => {
+                let reply = rule_reply(direct.status, "direct_response", Vec::new());
+                Action::Reply(Reply { body: &direct.body, ..reply })
+            }
+            Some(Answer::Redirect(redirect)) => match redirect.location(&route.block.path, self.request) {
+                Ok(location) => {
+                    let headers = vec![("location", Cow::Owned(location))];
+                    Action::Reply(rule_reply(redirect.status, "redirect", headers))
+                }
+                Err(missing) => Action::Undecidable(missing),
+            },
+        }
+    }
+
+    fn inject(&mut self, fault: &'a Fault) {
+        let delay = fault.delay.as_ref().filter(|delay| self.happens(&delay.chance));
+        let abort = fault.abort.as_ref().filter(|abort| self.happens(&abort.chance));
+        self.fault = Injected { delay: delay.map(|delay| delay.milliseconds), abort: abort.map(|abort| abort.status) };
+    }
+
+    /// Whether something happens to this request; noted.
+    fn happens(&mut self, chance: &'a Chance) -> bool {
+        let forced = self.draws.forced.iter().find(|(name, _)| *name == &*chance.name).map(|(_, option)| *option != 0);
+        let drawn = || self.own_number().map(|digest| chance.happens(digest));
+        let outcome = forced.or_else(|| chance.certain()).or_else(drawn);
+        self.chances.push((chance, outcome));
+        outcome.unwrap_or(false)
+    }
+
+    fn forward(&mut self, rule: &'a Rule, route: &'a Route) -> Action<'a> {
         let option = match rule.split.as_ref().map_or(Ok(0), |split| self.pick(split)) {
             Ok(option) => option,
             Err(missing) => return Action::Undecidable(missing),
@@ -154,15 +214,41 @@ impl<'a> Deciding<'a, '_> {
         let Known::Present(original_path) = self.request.first(b":path") else {
             return Action::Undecidable(Missing::Header(":path"));
         };
-        let path = rule.rewrite.as_ref().map(|rewrite| {
+        let path = rule.rewrite.as_ref().and_then(|rewrite| {
             let (path, query) = split_path(original_path);
-            [rewrite.as_bytes(), route.block.path.rewrite(path), query].concat()
+            let mut new = rewrite.path(&route.block.path, path)?;
+            new.extend_from_slice(query);
+            Some(new)
         });
         let timeout = match timeout::effective(rule.timeout, self.request) {
             Ok(timeout) => timeout,
             Err(missing) => return Action::Undecidable(missing),
         };
-        Action::Forward(Forward { rule, route, destination, path, original_path, timeout })
+        let mirrors =
+            rule.mirrors.iter().map(|mirror| self.happens(&mirror.chance).then_some(&*mirror.destination.cluster));
+        let mirrors = mirrors.collect();
+        let hash = self.hash(destination);
+        let original_authority = match self.request.first(b":authority") {
+            Known::Present(authority) => authority,
+            Known::Absent | Known::Unknown => b"",
+        };
+        Action::Forward(Forward {
+            rule,
+            route,
+            destination,
+            path,
+            original_path,
+            original_authority,
+            mirrors,
+            hash,
+            timeout,
+        })
+    }
+
+    /// The value by which a host of the destination is chosen; none where the request lacks it, or a recording does.
+    fn hash(&self, destination: &'a Destination) -> Option<Cow<'a, [u8]>> {
+        let _ = destination.hash.as_ref()?;
+        None
     }
 
     /// The outcome of a choice, or what one would have to know.
@@ -237,12 +323,15 @@ impl<'a> Deciding<'a, '_> {
         match self.request.first(headers::REQUEST_ID.as_bytes()) {
             Known::Present(id) if !id.is_empty() => Ok((seed.digest_request_id(id), false)),
             Known::Unknown => Err(unknown),
-            _ => {
-                let recorded = || self.draws.recorded.get(seed, REQUEST).flatten();
-                let fresh = self.draws.fresh.map(|fresh| seed.digest_fresh(fresh)).or_else(recorded);
-                fresh.map(|digest| (digest, false)).ok_or(unknown)
-            }
+            _ => self.own_number().map(|digest| (digest, false)).ok_or(unknown),
         }
+    }
+
+    /// The digest of the number that was drawn for this request alone.
+    fn own_number(&self) -> Option<Digest> {
+        let seed = self.policy.seed;
+        let recorded = || self.draws.recorded.get(seed, REQUEST).flatten();
+        self.draws.fresh.map(|fresh| seed.digest_fresh(fresh)).or_else(recorded)
     }
 }
 

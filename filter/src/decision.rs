@@ -1,9 +1,12 @@
 //! What becomes of a request, and why: data, for the shell to carry out and for people to read.
 
 use crate::block::Missing;
-use crate::document::ControlHeaders;
+use crate::chance::Chance;
+use crate::document::{ControlHeaders, FaultCarrier};
 use crate::draw::Digest;
+use crate::fault::{AbortStatus, Injected};
 use crate::headers;
+use crate::operations::{Changed, ResponseEdit};
 use crate::policy::{Destination, Policy, Route, Rule};
 use crate::split::{Issue, Split};
 use crate::tag::TagState;
@@ -16,12 +19,21 @@ pub struct Decision<'a> {
     pub tags: Vec<TagState<'a>>,
     /// What is done.
     pub action: Action<'a>,
+    /// What goes wrong on purpose before the action.
+    pub fault: Injected,
     /// Choices that were made, in order.
     pub drawn: Vec<Drawn<'a>>,
+    /// Chances of the rule and their outcomes; `None` where the recording does not hold the draw, which then counts as
+    /// not happening.
+    pub chances: Vec<(&'a Chance, Option<bool>)>,
     /// Cookies that the response carries.
     pub cookies: Vec<IssuedCookie<'a>>,
     /// The first choice whose subject is not known, where there is one.
     pub open: Option<&'a Split>,
+    /// Headers of a request that goes on as the rule's operations leave them.
+    pub changed: Vec<Changed<'a>>,
+    /// What becomes of the response's headers, in order: the rule's operations, then CORS. Our own answers too.
+    pub response: Vec<ResponseEdit<'a>>,
 }
 
 /// What is done with a request.
@@ -30,7 +42,7 @@ pub enum Action<'a> {
     /// It goes to a destination.
     Forward(Forward<'a>),
     /// It is answered here.
-    Reply(Reply),
+    Reply(Reply<'a>),
     /// It is left to Envoy's own routes.
     Pass,
     /// The recording does not hold what decides it.
@@ -50,17 +62,40 @@ pub struct Forward<'a> {
     pub path: Option<Vec<u8>>,
     /// `:path` as it came.
     pub original_path: &'a [u8],
+    /// `:authority` as it came.
+    pub original_authority: &'a [u8],
+    /// Clusters of the rule's mirrors, in order; `None` for one that gets no copy of this request.
+    pub mirrors: Vec<Option<&'a str>>,
+    /// The value by which a host of the destination is chosen.
+    pub hash: Option<Cow<'a, [u8]>>,
     /// How long the whole exchange may take, in milliseconds.
     pub timeout: Option<u64>,
 }
 
+/// A header of an answer: a name in lower case and a value.
+pub type ReplyHeader<'a> = (&'static str, Cow<'a, [u8]>);
+
 /// An answer of our own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
+#[derive(Clone, Debug)]
+pub struct Reply<'a> {
     /// Its status.
     pub status: u16,
-    /// Why, as response code details name it.
+    /// Why, as response code details name it: `no_virtual_host`, `no_route`, `redirect`, `direct_response`,
+    /// `cors_preflight`.
     pub reason: &'static str,
+    /// The rule that answers, where one does.
+    pub rule: Option<&'a Rule>,
+    /// Its own headers, before [`Decision::response`].
+    pub headers: Vec<ReplyHeader<'a>>,
+    /// Its body.
+    pub body: &'a [u8],
+}
+
+impl Reply<'_> {
+    /// An answer that no rule gives.
+    pub fn unruled(status: u16, reason: &'static str) -> Self {
+        Self { status, reason, rule: None, headers: Vec::new(), body: b"" }
+    }
 }
 
 /// A choice that was made.
@@ -104,6 +139,22 @@ impl<'a> Decision<'a> {
         if let Action::Forward(forward) = &self.action { Some(forward) } else { None }
     }
 
+    /// The rule that took the request, if one did.
+    pub fn rule(&self) -> Option<&'a Rule> {
+        match &self.action {
+            Action::Forward(forward) => Some(forward.rule),
+            Action::Reply(reply) => reply.rule,
+            Action::Pass | Action::Undecidable(_) => None,
+        }
+    }
+
+    /// What the filter itself must inject: everything, unless Envoy's fault filter does. That one stands behind us, so it
+    /// cannot delay an answer of ours.
+    pub fn own_fault(&self, policy: &Policy) -> Injected {
+        let is_envoys = policy.faults == FaultCarrier::Envoy && matches!(self.action, Action::Forward(_));
+        if is_envoys { Injected::default() } else { self.fault }
+    }
+
     /// The tags that have a value, in order: header and value.
     pub fn tag_values<'d>(&'d self, policy: &'d Policy) -> impl Iterator<Item = (&'d str, &'a str)> {
         policy.tags.iter().zip(&self.tags).filter_map(|(tag, state)| match state {
@@ -113,10 +164,13 @@ impl<'a> Decision<'a> {
     }
 
     /// Headers that the request goes on with, each once, in place of any that came: tags, then our own and Envoy's.
-    /// `:path` is not among them.
-    pub fn request_headers<'d>(&'d self, policy: &'d Policy) -> impl Iterator<Item = (&'d str, Cow<'d, [u8]>)> {
-        let tags = self.tag_values(policy).map(|(header, value)| (header, Cow::Borrowed(value.as_bytes())));
-        tags.chain(self.forward().into_iter().flat_map(Forward::headers))
+    /// `:path` and `:authority` are not among them, nor are those that the rule's operations [change](Self::changed).
+    pub fn request_headers<'d>(&'d self, policy: &'d Policy) -> impl Iterator<Item = (Cow<'d, str>, Cow<'d, [u8]>)> {
+        let tags = self.tag_values(policy).map(|(header, value)| (header.into(), Cow::Borrowed(value.as_bytes())));
+        let faults = if policy.faults == FaultCarrier::Envoy { self.fault } else { Injected::default() };
+        let faults = self.forward().into_iter().flat_map(move |_| fault_headers(faults));
+        let all = tags.chain(self.forward().into_iter().flat_map(Forward::headers)).chain(faults);
+        all.filter(|(name, _)| !self.changed.iter().any(|changed| changed.name == &**name))
     }
 
     /// Whether a header line that came must go, because nobody outside may set it and nothing overwrites it. `name` in
@@ -124,7 +178,7 @@ impl<'a> Decision<'a> {
     pub fn removes(&self, policy: &Policy, name: &[u8]) -> bool {
         let removes_control = policy.control_headers == ControlHeaders::Remove;
         if removes_control && headers::is_control(name) {
-            return name != headers::CLUSTER.as_bytes() || self.forward().is_none();
+            return !self.request_headers(policy).any(|(header, _)| header.as_bytes() == name);
         }
         for (tag, state) in policy.tags.iter().zip(&self.tags) {
             if (removes_control || tag.trust_client)
@@ -140,17 +194,36 @@ impl<'a> Decision<'a> {
         name.starts_with(b"x-envoy-")
             && headers::ROUTER_HINTS.iter().any(|hint| hint.as_bytes() == name)
             && !forward.headers().any(|(header, _)| header.as_bytes() == name)
+            && !self.changed.iter().any(|changed| changed.name.as_bytes() == name)
     }
 }
 
-impl Forward<'_> {
+impl<'a> Forward<'a> {
     /// Headers that carry the decision to Envoy's router.
-    fn headers(&self) -> impl Iterator<Item = (&str, Cow<'_, [u8]>)> {
+    fn headers(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, [u8]>)> {
         let cluster = (headers::CLUSTER, Cow::Borrowed(self.destination.cluster.as_bytes()));
-        let original = self.path.as_ref().map(|_| (headers::ORIGINAL_PATH, Cow::Borrowed(self.original_path)));
+        let path = self.path.as_ref().map(|_| (headers::ORIGINAL_PATH, Cow::Borrowed(self.original_path)));
+        let host = self.destination.authority.as_ref();
+        let host = host.map(|_| (headers::ORIGINAL_HOST, Cow::Borrowed(self.original_authority)));
         let timeout =
             self.timeout.map(|ms| ("x-envoy-upstream-rq-timeout-ms", Cow::Owned(ms.to_string().into_bytes())));
         let retries = self.rule.retry_headers.iter().map(|(name, value)| (*name, Cow::Borrowed(value.as_bytes())));
-        core::iter::once(cluster).chain(original).chain(timeout).chain(retries)
+        let hash = self.hash.as_ref().map(|hash| (headers::HASH, Cow::Borrowed(&**hash)));
+        let all = core::iter::once(cluster).chain(path).chain(host).chain(timeout).chain(retries).chain(hash);
+        let mirrors = self.mirrors.iter().zip(1_u32..).filter_map(|(cluster, number)| {
+            let name = format!("{}{number}", headers::MIRROR_PREFIX);
+            cluster.map(|cluster| (Cow::Owned(name), Cow::Borrowed(cluster.as_bytes())))
+        });
+        all.map(|(name, value)| (Cow::Borrowed(name), value)).chain(mirrors)
     }
+}
+
+/// Headers that ask Envoy's fault filter for a fault.
+fn fault_headers<'d>(fault: Injected) -> impl Iterator<Item = (Cow<'d, str>, Cow<'d, [u8]>)> {
+    let delay = fault.delay.map(|milliseconds| (headers::FAULT_DELAY, milliseconds));
+    let abort = fault.abort.map(|status| match status {
+        AbortStatus::Http(status) => (headers::FAULT_ABORT, status.into()),
+        AbortStatus::Grpc(status) => (headers::FAULT_ABORT_GRPC, status.into()),
+    });
+    delay.into_iter().chain(abort).map(|(name, number)| (name.into(), Cow::Owned(number.to_string().into_bytes())))
 }

@@ -2,16 +2,22 @@
 //!
 //! JSON in Envoy, `pluginConfig` in a WasmPlugin; names, defaults and meaning are Istio's wherever Istio has the thing.
 
+mod answer;
+mod chance;
 mod matching;
 mod sticky;
 mod tag;
+mod transform;
 mod virtual_service;
 
+pub use answer::{CorsPolicy, HttpBody, HttpDirectResponse, HttpRedirect, RedirectPort, UnmatchedPreflights};
+pub use chance::{Abort, Delay, HttpFaultInjection, HttpMirrorPolicy, Percent};
 pub use matching::{HttpMatchRequest, StringMatch};
 pub use sticky::{HttpCookie, StickyBy};
 pub use tag::{Tag, TagRule, TagShare};
+pub use transform::{HeaderOperations, Headers, HttpRewrite, RegexRewrite};
 pub use virtual_service::{
-    Destination, HttpRetry, HttpRewrite, HttpRoute, HttpRouteDestination, PortSelector, VirtualService,
+    Delegate, Destination, HttpRetry, HttpRoute, HttpRouteDestination, PortSelector, VirtualService,
 };
 
 use crate::{choice, record};
@@ -40,12 +46,27 @@ record! {
         on_unmatched: OnUnmatched = "onUnmatched",
         /// Whether the filter removes control headers and client tags by itself.
         control_headers: ControlHeaders = "controlHeaders",
-        /// Which carrier faults have. There are no faults yet: either value is accepted.
+        /// Which carrier faults have.
         faults: FaultCarrier = "faults",
+        /// How many requests the filter delays at once, per worker; above it there is no delay. Default: 1000.
+        max_delayed: Option<u32> = "maxDelayed",
+        /// What is counted of each request.
+        metrics: MetricsDetail = "metrics",
         /// What the filter tells the access log, as filter state.
         access_log: AccessLog = "accessLog",
     }
-    later { "metrics", "maxDelayed" }
+}
+
+choice! {
+    /// What is counted of each request.
+    pub enum MetricsDetail {
+        /// By VirtualService, destination, tag value and outcome.
+        Destination = "destination",
+        /// Also by rule.
+        Rule = "rule",
+        /// Totals only.
+        Total = "total",
+    }
 }
 
 choice! {
@@ -125,8 +146,9 @@ record! {
         ports: Vec<u16> = "ports",
         /// Its subsets.
         subsets: Vec<Subset> = "subsets",
+        /// By what its hosts are chosen, where its load balancing hashes (consistentHash).
+        hash: Option<StickyBy> = "hash",
     }
-    later { "hash" }
 }
 
 record! {
@@ -134,6 +156,7 @@ record! {
     pub struct Subset {
         /// Its name.
         name: String = "name" required,
+        /// By what its hosts are chosen. Default: that of the service.
+        hash: Option<StickyBy> = "hash",
     }
-    later { "hash" }
 }

@@ -5,6 +5,7 @@
 
 use crate::decision::{Action, Decision};
 use crate::document::Mode;
+use crate::operations::Changed;
 use crate::policy::Policy;
 use crate::request::{Header, Request};
 use std::borrow::Cow;
@@ -16,11 +17,13 @@ pub enum Edit<'a> {
     Remove(&'a [u8]),
     /// The header gets this value. There is one line of this name at most by then: Envoy's replace would leave further
     /// ones (`HeaderMapImpl::setCopy` overwrites the first).
-    Set(&'a str, Cow<'a, [u8]>),
+    Set(Cow<'a, str>, Cow<'a, [u8]>),
+    /// The header gets another line.
+    Add(Cow<'a, str>, Cow<'a, [u8]>),
 }
 
 /// The changes that a decision asks for, in the order to make them. None where the policy only observes, and none for a
-/// request that is answered here.
+/// request that is answered here. An abort that [is the filter's own](Decision::own_fault) comes in their place.
 pub fn edits<'d>(policy: &'d Policy, decision: &'d Decision<'_>, request: &Request<'d>) -> Vec<Edit<'d>> {
     if policy.mode() == Mode::Observe || matches!(decision.action, Action::Reply(_)) {
         return Vec::new();
@@ -29,8 +32,16 @@ pub fn edits<'d>(policy: &'d Policy, decision: &'d Decision<'_>, request: &Reque
     for (name, value) in decision.request_headers(policy) {
         set(&mut edits, request, name, value);
     }
-    if let Some(path) = decision.forward().and_then(|forward| forward.path.as_deref()) {
-        set(&mut edits, request, ":path", Cow::Borrowed(path));
+    for changed in &decision.changed {
+        change(&mut edits, request, changed);
+    }
+    if let Some(forward) = decision.forward() {
+        if let Some(authority) = &forward.destination.authority {
+            set(&mut edits, request, ":authority".into(), Cow::Borrowed(authority.as_bytes()));
+        }
+        if let Some(path) = &forward.path {
+            set(&mut edits, request, ":path".into(), Cow::Borrowed(path));
+        }
     }
     edits
 }
@@ -40,29 +51,41 @@ fn removals<'d>(policy: &'d Policy, decision: &'d Decision<'_>, request: &Reques
     let mut edits = Vec::new();
     for (name, _) in request.headers() {
         if decision.removes(policy, name) {
-            let edit = Edit::Remove(name);
-            if !edits.contains(&edit) {
-                edits.push(edit);
-            }
+            remove(&mut edits, name);
         }
     }
     edits
 }
 
-fn set<'d>(edits: &mut Vec<Edit<'d>>, request: &Request<'d>, name: &'d str, value: Cow<'d, [u8]>) {
-    let is_line = |line: &&Header<'d>| line.0 == name.as_bytes();
-    let mut lines = request.headers().iter().filter(is_line);
+fn set<'d>(edits: &mut Vec<Edit<'d>>, request: &Request<'d>, name: Cow<'d, str>, value: Cow<'d, [u8]>) {
+    let mut lines = request.headers().iter().filter(|line| line.0 == name.as_bytes());
     match (lines.next(), lines.next()) {
         (Some((_, present)), None) if **present == *value => return,
-        (Some(_), Some(_)) => {
-            let edit = Edit::Remove(name.as_bytes());
-            if !edits.contains(&edit) {
-                edits.push(edit);
-            }
-        }
+        (Some((present, _)), Some(_)) => remove(edits, present),
         _ => {}
     }
     edits.push(Edit::Set(name, value));
+}
+
+fn remove<'d>(edits: &mut Vec<Edit<'d>>, name: &'d [u8]) {
+    let edit = Edit::Remove(name);
+    if !edits.contains(&edit) {
+        edits.push(edit);
+    }
+}
+
+/// Makes a header what operations leave of it. Lines that came and stay are not written anew.
+fn change<'d>(edits: &mut Vec<Edit<'d>>, request: &Request<'d>, changed: &'d Changed<'_>) {
+    let name = changed.name;
+    let came: Vec<_> = request.lines(name.as_bytes()).collect();
+    let stays = changed.values.len() >= came.len()
+        && changed.values.iter().zip(&came).all(|(new, old)| **new == **old)
+        && !edits.contains(&Edit::Remove(name.as_bytes()));
+    if !stays && !came.is_empty() {
+        remove(edits, name.as_bytes());
+    }
+    let new = changed.values.iter().skip(if stays { came.len() } else { 0 });
+    edits.extend(new.map(|value| Edit::Add(name.into(), Cow::Borrowed(&**value))));
 }
 
 /// What becomes of header lines under some edits.
@@ -75,6 +98,7 @@ pub fn apply(edits: &[Edit<'_>], lines: &[Header<'_>]) -> Vec<(Vec<u8>, Vec<u8>)
                 Some((_, present)) => *present = value.to_vec(),
                 None => lines.push((set.as_bytes().to_vec(), value.to_vec())),
             },
+            Edit::Add(name, value) => lines.push((name.as_bytes().to_vec(), value.to_vec())),
         }
     }
     lines
@@ -103,6 +127,7 @@ mod tests {
         let shown = edits.iter().map(|edit| match edit {
             Edit::Remove(name) => format!("-{}", text(name)),
             Edit::Set(name, value) => format!("{name}={}", text(value)),
+            Edit::Add(name, value) => format!("+{name}={}", text(value)),
         });
         (shown.collect(), apply(&edits, &headers))
     }

@@ -2,12 +2,24 @@
 
 /// The header that names the cluster; the generated route reads it.
 pub const CLUSTER: &str = "x-switchyard-cluster";
+/// Carries the value by which a host of the destination is chosen; the generated route hashes it.
+pub const HASH: &str = "x-switchyard-hash";
+/// With a number from 1, names the cluster of a mirror; the generated mirror policies read them.
+pub const MIRROR_PREFIX: &str = "x-switchyard-mirror-";
 /// What all of our control headers begin with: cluster, hash, mirrors.
 pub const CONTROL_PREFIX: &str = "x-switchyard-";
 /// Hints for Envoy's fault filter.
 pub const FAULT_PREFIX: &str = "x-envoy-fault-";
 /// Carries the path as it was before a rewrite, as Envoy's router has it.
 pub const ORIGINAL_PATH: &str = "x-envoy-original-path";
+/// Carries the authority as it was before a rewrite, as Envoy's router has it.
+pub const ORIGINAL_HOST: &str = "x-envoy-original-host";
+/// Asks Envoy's fault filter for a delay, in milliseconds.
+pub const FAULT_DELAY: &str = "x-envoy-fault-delay-request";
+/// Asks Envoy's fault filter for an abort with an HTTP status.
+pub const FAULT_ABORT: &str = "x-envoy-fault-abort-request";
+/// Asks Envoy's fault filter for an abort with a gRPC status.
+pub const FAULT_ABORT_GRPC: &str = "x-envoy-fault-abort-grpc-request";
 /// The request's id.
 pub const REQUEST_ID: &str = "x-request-id";
 

@@ -24,8 +24,11 @@
 // So that `record!` can name this crate from wherever it is used.
 extern crate self as switchyard_filter;
 
+pub mod answer;
 pub mod block;
+pub mod chance;
 pub mod compile;
+pub mod cors;
 pub mod decide;
 pub mod decision;
 pub mod document;
@@ -33,9 +36,12 @@ pub mod draw;
 mod duration;
 pub mod edit;
 pub mod error;
+pub mod fault;
 pub mod headers;
 mod json;
 pub mod matcher;
+pub mod mirror;
+pub mod operations;
 pub mod pairs;
 pub mod policy;
 pub mod read;
@@ -43,6 +49,7 @@ pub mod recorded;
 pub mod report;
 pub mod request;
 pub mod retry;
+pub mod rewrite;
 #[cfg(target_os = "wasi")]
 mod shell;
 pub mod split;

@@ -1,10 +1,17 @@
 //! A configuration that is right: immutable, valid by construction.
 
+use crate::answer::Answer;
 use crate::block::Block;
-use crate::document::{AccessLog, ControlHeaders, Mode, OnUnmatched};
+use crate::chance::Chance;
+use crate::cors::Cors;
+use crate::document::{AccessLog, ControlHeaders, FaultCarrier, Mode, OnUnmatched};
 use crate::draw::Seed;
+use crate::fault::Fault;
 use crate::matcher::host::HostMatch;
+use crate::mirror::Mirror;
+use crate::operations::{Levels, Operations};
 use crate::retry::Retries;
+use crate::rewrite::Rewrite;
 use crate::split::{Split, Subject};
 use crate::tag::Tag;
 use std::collections::BTreeSet;
@@ -17,6 +24,8 @@ pub struct Policy {
     pub(crate) access_log: AccessLog,
     pub(crate) control_headers: ControlHeaders,
     pub(crate) on_unmatched: OnUnmatched,
+    pub(crate) faults: FaultCarrier,
+    pub(crate) max_delayed: u32,
     pub(crate) seed: Seed,
     pub(crate) tags: Box<[Tag]>,
     pub(crate) rules: Box<[Rule]>,
@@ -56,12 +65,22 @@ pub struct Rule {
     pub index: usize,
     /// Its name; `http[i]` where it has none.
     pub name: Box<str>,
-    /// Where its requests go.
+    /// Where its requests go; none where it answers them.
     pub destinations: Box<[Destination]>,
     /// Which of several destinations; `None` for a single one.
     pub split: Option<Split>,
-    /// What replaces the matched part of the path.
-    pub rewrite: Option<Box<str>>,
+    /// What it answers, in place of destinations.
+    pub answer: Option<Answer>,
+    /// What becomes of the path.
+    pub rewrite: Option<Rewrite>,
+    /// What goes wrong on purpose.
+    pub fault: Option<Fault>,
+    /// Where copies go, in order.
+    pub mirrors: Box<[Mirror]>,
+    /// What browsers are told.
+    pub cors: Option<Cors>,
+    /// What becomes of the headers of its own answers.
+    pub response: Option<Arc<Operations>>,
     /// How long the whole exchange may take, in milliseconds.
     pub timeout: Option<u64>,
     /// When a request is tried again.
@@ -83,6 +102,28 @@ pub struct Destination {
     pub cluster: Box<str>,
     /// Its place in the rule's `route`.
     pub index: usize,
+    /// `:authority` of requests that go there, where it is rewritten.
+    pub authority: Option<Box<str>>,
+    /// By what its hosts are chosen, where its load balancing hashes.
+    pub hash: Option<Subject>,
+    /// What becomes of the headers of requests that go there.
+    pub request: Levels,
+    /// What becomes of the headers of their responses.
+    pub response: Levels,
+}
+
+impl Rule {
+    /// Whether what the rule does hangs on which part of the path matched.
+    pub fn asks_what_matched(&self) -> bool {
+        self.rewrite.is_some() || self.answer.is_some()
+    }
+
+    /// Every chance that the rule leaves to a draw, or that is certain.
+    pub fn chances(&self) -> impl Iterator<Item = &Chance> {
+        let delay = self.fault.iter().filter_map(|fault| fault.delay.as_ref()).map(|delay| &delay.chance);
+        let abort = self.fault.iter().filter_map(|fault| fault.abort.as_ref()).map(|abort| &abort.chance);
+        delay.chain(abort).chain(self.mirrors.iter().map(|mirror| &mirror.chance))
+    }
 }
 
 impl Policy {
@@ -97,6 +138,21 @@ impl Policy {
             (Mode::Observe, AccessLog::Off) => AccessLog::Decision,
             (_, access_log) => access_log,
         }
+    }
+
+    /// Which carrier faults have.
+    pub fn faults(&self) -> FaultCarrier {
+        self.faults
+    }
+
+    /// How many requests the filter delays at once, per worker.
+    pub fn max_delayed(&self) -> u32 {
+        self.max_delayed
+    }
+
+    /// The most mirrors that a rule has: so many mirror policies a route needs.
+    pub fn most_mirrors(&self) -> usize {
+        self.rules.iter().map(|rule| rule.mirrors.len()).max().unwrap_or(0)
     }
 
     /// Whether the filter removes control headers itself.

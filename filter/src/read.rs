@@ -88,6 +88,17 @@ impl Read for i64 {
     }
 }
 
+/// A finite number.
+impl Read for f64 {
+    fn read(value: &Value, at: &mut At) -> Option<Self> {
+        let number = value.as_f64().filter(|number| number.is_finite());
+        if number.is_none() {
+            at.error(mismatch("a number", value));
+        }
+        number
+    }
+}
+
 macro_rules! read_narrow {
     ($($ty:ty),*) => {$(
         impl Read for $ty {
@@ -146,15 +157,25 @@ pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// Notes every field of `entries` that is not among `known`: by name where its work is `later`'s, else with the nearest
-/// known name.
-pub fn unknown_fields(entries: &serde_json::Map<String, Value>, known: &[&str], later: &[&str], at: &mut At) {
+/// Notes every field of `entries` that is not among `known`: by name where its work is `later`'s, with the reason where it
+/// is `refused`, else with the nearest known name.
+pub fn unknown_fields(
+    entries: &serde_json::Map<String, Value>,
+    known: &[&str],
+    later: &[&str],
+    refused: &[(&str, &str)],
+    at: &mut At,
+) {
     for key in entries.keys() {
         if known.contains(&key.as_str()) {
             continue;
         }
         if later.contains(&key.as_str()) {
             at.field(key, |at| at.error(format!("`{key}` is not supported yet")));
+            continue;
+        }
+        if let Some((_, reason)) = refused.iter().find(|(name, _)| name == key) {
+            at.field(key, |at| at.error(*reason));
             continue;
         }
         let nearest = known
@@ -176,8 +197,8 @@ pub fn list(names: &[&str]) -> String {
 }
 
 /// Declares a struct of a document: its fields with their JSON names (`required` after the name where there must be a
-/// value), and after `later` the fields that are known but not built yet. A field that is absent or `null` has its
-/// type's default.
+/// value), after `later` the fields that are known but not built yet, after `refused` those that never will be, each with
+/// the reason. A field that is absent or `null` has its type's default.
 #[macro_export]
 macro_rules! record {
     (
@@ -186,6 +207,7 @@ macro_rules! record {
             $( $(#[$field_meta:meta])* $field:ident: $ty:ty = $name:literal $($required:ident)?, )*
         }
         $(later { $($later:literal),* $(,)? })?
+        $(refused { $($refused:literal = $reason:expr),* $(,)? })?
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, Default, PartialEq, ::serde::Serialize)]
@@ -205,7 +227,7 @@ macro_rules! record {
                     at.error($crate::read::mismatch("an object", value));
                     return None;
                 };
-                $crate::read::unknown_fields(entries, &[$($name),*], &[$($($later),*)?], at);
+                $crate::read::unknown_fields(entries, &[$($name),*], &[$($($later),*)?], &[$($(($refused, $reason)),*)?], at);
                 $(
                     let $field: Option<$ty> = match entries.get($name) {
                         None | Some(::serde_json::Value::Null) => {

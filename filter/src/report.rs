@@ -1,6 +1,9 @@
 //! A decision as people and scripts read it: the JSON of `switchyard explain`, of `replay --decisions`, and of the cases.
 
+use crate::chance::Chance;
 use crate::decision::{Action, Decision};
+use crate::fault::{AbortStatus, Injected};
+use crate::operations::ResponseEdit;
 use crate::policy::Policy;
 use std::collections::BTreeMap;
 
@@ -29,18 +32,25 @@ pub struct Report {
     pub authority: Option<String>,
     /// Tags that have a value, by header.
     pub tags: BTreeMap<String, String>,
-    /// Headers that the request goes on with in place of any that came; tags are among them.
+    /// Headers that the request goes on with in place of any that came; tags are among them. Several lines of one name are
+    /// joined with `,`.
     pub request_headers: BTreeMap<String, String>,
+    /// Headers of the request that the rule's operations remove, in order.
+    pub removed_headers: Vec<String>,
     /// Headers that the response gets, in order.
     pub response_headers: Vec<(String, String)>,
+    /// Headers of the response that the rule's operations remove, in order.
+    pub removed_response_headers: Vec<String>,
     /// Clusters that get a copy.
     pub mirrors: Vec<String>,
     /// How long the whole exchange may take, in milliseconds.
     pub timeout_ms: Option<u64>,
     /// When the request is tried again; `null` for never.
     pub retries: Option<RetriesReport>,
-    /// The fault that the rule injects.
+    /// The fault that is injected.
     pub fault: Option<Fault>,
+    /// What hangs on chance, in order: delay, abort, mirrors.
+    pub chances: Vec<ChanceReport>,
     /// The answer, where `action` is `reply`.
     pub reply: Option<ReplyReport>,
     /// What is not known and would decide it, where `action` is `undecidable`.
@@ -76,7 +86,7 @@ pub struct RetriesReport {
     pub retry_on: String,
 }
 
-/// A fault. No rule can have one yet.
+/// A fault.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -87,6 +97,19 @@ pub struct Fault {
     pub abort_status: Option<u16>,
     /// The gRPC status that it is answered with.
     pub grpc_status: Option<u16>,
+}
+
+/// Something that happens to a share of a rule's requests.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ChanceReport {
+    /// What the draw is called.
+    pub name: String,
+    /// How many of 100 requests.
+    pub percent: f64,
+    /// Whether it happens to this one; `null` where the recording does not hold the draw.
+    pub happens: Option<bool>,
 }
 
 /// An answer of the filter.
@@ -112,14 +135,41 @@ impl Report {
             ..Self::default()
         };
         let headers = decision.request_headers(policy);
-        report.request_headers = headers.map(|(name, value)| (name.to_owned(), latin1(&value))).collect();
-        report.response_headers =
-            decision.cookies.iter().map(|cookie| ("set-cookie".to_owned(), cookie.set_cookie())).collect();
+        report.request_headers = headers.map(|(name, value)| (name.into_owned(), latin1(&value))).collect();
+        for changed in &decision.changed {
+            let values: Vec<_> = changed.values.iter().map(|value| latin1(value)).collect();
+            if values.is_empty() {
+                report.removed_headers.push(changed.name.to_owned());
+            } else {
+                report.request_headers.insert(changed.name.to_owned(), values.join(","));
+            }
+        }
+        for edit in &decision.response {
+            match edit {
+                ResponseEdit::Remove(name) => report.removed_response_headers.push(name.to_string()),
+                ResponseEdit::Set(name, value) | ResponseEdit::Add(name, value) => {
+                    report.response_headers.push((name.to_string(), latin1(value)));
+                }
+            }
+        }
+        let cookies = decision.cookies.iter().map(|cookie| ("set-cookie".to_owned(), cookie.set_cookie()));
+        report.response_headers.extend(cookies);
+        report.fault = (decision.fault != Injected::default()).then(|| Fault {
+            delay_ms: decision.fault.delay,
+            abort_status: if let Some(AbortStatus::Http(status)) = decision.fault.abort { Some(status) } else { None },
+            grpc_status: if let Some(AbortStatus::Grpc(status)) = decision.fault.abort { Some(status) } else { None },
+        });
+        let chance = |(chance, happens): &(&Chance, Option<bool>)| ChanceReport {
+            name: chance.name.to_string(),
+            percent: f64::from(chance.millionths) / 10_000.0,
+            happens: *happens,
+        };
+        report.chances = decision.chances.iter().map(chance).collect();
+        report.virtual_service = decision.rule().map(|rule| rule.virtual_service.to_string());
+        report.rule = decision.rule().map(|rule| rule.name.to_string());
         match &decision.action {
             Action::Forward(forward) => {
                 report.action = ActionName::Forward;
-                report.virtual_service = Some(forward.rule.virtual_service.to_string());
-                report.rule = Some(forward.rule.name.to_string());
                 report.cluster = Some(forward.destination.cluster.to_string());
                 report.host = Some(forward.destination.host.to_string());
                 report.subset =
@@ -128,6 +178,10 @@ impl Report {
                 if let Some(path) = &forward.path {
                     report.path = Some(latin1(path));
                 }
+                if let Some(authority) = &forward.destination.authority {
+                    report.authority = Some(authority.to_string());
+                }
+                report.mirrors = forward.mirrors.iter().flatten().map(|cluster| (*cluster).to_owned()).collect();
                 report.timeout_ms = forward.timeout;
                 report.retries = forward.rule.retries.as_ref().map(|retries| RetriesReport {
                     attempts: retries.attempts,
@@ -142,7 +196,11 @@ impl Report {
             }
             Action::Reply(reply) => {
                 report.action = ActionName::Reply;
-                report.reply = Some(ReplyReport { status: reply.status, headers: Vec::new(), body: String::new() });
+                report.reply = Some(ReplyReport {
+                    status: reply.status,
+                    headers: reply.headers.iter().map(|(name, value)| ((*name).to_owned(), latin1(value))).collect(),
+                    body: latin1(reply.body),
+                });
             }
             Action::Pass => {}
             Action::Undecidable(missing) => {
@@ -157,10 +215,10 @@ impl Report {
 /// What the filter writes to the access log, each under its name below `wasm.`; also what a recording holds of the
 /// decision. Values in the order of the names: `switchyard_rule`, `switchyard_tags`, `switchyard_cluster`.
 pub fn access_log_values(policy: &Policy, decision: &Decision<'_>) -> [(&'static str, String); 3] {
-    let rule = match &decision.action {
-        Action::Forward(forward) => format!("{}/{}", forward.rule.virtual_service, forward.rule.name),
-        Action::Reply(reply) => reply.reason.to_owned(),
-        Action::Pass | Action::Undecidable(_) => "-".to_owned(),
+    let rule = match (decision.rule(), &decision.action) {
+        (Some(rule), _) => format!("{}/{}", rule.virtual_service, rule.name),
+        (None, Action::Reply(reply)) => reply.reason.to_owned(),
+        (None, _) => "-".to_owned(),
     };
     // Values are joined by `,`, so one of their own is percent-encoded.
     let tag = |(name, value): (&str, &str)| format!("{name}={}", value.replace('%', "%25").replace(',', "%2C"));

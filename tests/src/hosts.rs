@@ -4,4 +4,6 @@ pub mod core;
 #[cfg(not(target_family = "wasm"))]
 pub mod envoy;
 #[cfg(not(target_family = "wasm"))]
+pub mod istio;
+#[cfg(not(target_family = "wasm"))]
 pub mod wasm;

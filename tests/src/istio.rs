@@ -48,7 +48,7 @@ pub use envoy::IstioEnvoy;
 pub use exchange::Exchange;
 pub use istiod::{Istiod, binary};
 pub use proxy::{Kind, Proxy};
-pub use routes::{Destination, Route, Routes};
+pub use routes::{Destination, Route, Routes, milliseconds};
 pub use upstream::to_upstream;
 
 /// The Envoy that Istio 1.29 is built on (istio.md 5.0).

@@ -257,7 +257,7 @@ impl Fields<'_> {
         let names = node.entries().iter().filter(|e| !ignored.contains(&e.key.as_str()));
         let names = names.map(|e| (e.key.clone(), serde_json::Value::Null)).collect();
         let mut at = At::root();
-        unknown_fields(&names, known, &[], &mut at);
+        unknown_fields(&names, known, &[], &[], &mut at);
         for error in at.into_errors() {
             self.error(&path.clone().join(&Path::parse(&error.path).0), &error.message);
         }

@@ -94,7 +94,12 @@ impl Known {
         document.services.push(document::Service {
             host: self.host.clone(),
             ports: self.ports.iter().map(|port| port.number).collect(),
-            subsets: self.subsets.iter().map(|subset| document::Subset { name: subset.name.clone() }).collect(),
+            subsets: self
+                .subsets
+                .iter()
+                .map(|subset| document::Subset { name: subset.name.clone(), hash: None })
+                .collect(),
+            hash: None,
         });
     }
 }

@@ -86,6 +86,13 @@ pub fn check_label(name: &str, what: &str, at: &mut At) {
     }
 }
 
+/// Notes an authority that no request could have.
+pub fn check_authority(authority: &str, at: &mut At) {
+    if !authority.bytes().all(|b| (0x21..0x7f).contains(&b)) {
+        at.error(format!("`{}` is no authority: write a host, and a port where it has one", authority.escape_debug()));
+    }
+}
+
 /// Notes a host that is no name, `*.suffix` or `*`.
 pub fn check_host(host: &str, at: &mut At) {
     if host == "*" || host.parse::<core::net::IpAddr>().is_ok() {

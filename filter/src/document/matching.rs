@@ -46,6 +46,9 @@ record! {
         gateways: Vec<String> = "gateways",
         /// CIDRs of the trusted downstream address. Only in tag rules.
         source_ip: Vec<String> = "sourceIp",
+        /// The first URI SAN of the client's verified certificate: any of these. Only in tag rules.
+        peer: Vec<StringMatch> = "peer",
+        /// A name for Istio's statistics; nothing hangs on it here.
+        stat_prefix: String = "statPrefix",
     }
-    later { "peer", "statPrefix" }
 }

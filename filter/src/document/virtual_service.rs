@@ -1,7 +1,13 @@
 //! VirtualServices, field for field Istio's (istio.md 1), plus `stickyBy`.
 
-use super::{HttpMatchRequest, StickyBy};
+use super::{
+    CorsPolicy, Headers, HttpFaultInjection, HttpMatchRequest, HttpMirrorPolicy, HttpRedirect, Percent, StickyBy,
+};
+use super::{HttpDirectResponse, HttpRewrite};
 use crate::record;
+
+const NO_HTTP: &str = "routes of TLS and TCP connections never reach an HTTP filter: keep them in a VirtualService of \
+                       their own, which Istio carries out";
 
 record! {
     /// A VirtualService's spec with its name.
@@ -18,8 +24,10 @@ record! {
         gateways: Vec<String> = "gateways",
         /// Rules, first match wins.
         http: Vec<HttpRoute> = "http",
+        /// Namespaces whose proxies see it: `.` its own, `*` all, `~` none, or a name. Default: `[*]`.
+        export_to: Vec<String> = "exportTo",
     }
-    later { "tls", "tcp", "exportTo" }
+    refused { "tls" = NO_HTTP, "tcp" = NO_HTTP }
 }
 
 record! {
@@ -31,18 +39,46 @@ record! {
         matches: Vec<HttpMatchRequest> = "match",
         /// Destinations by weight.
         route: Vec<HttpRouteDestination> = "route",
-        /// What becomes of the path.
+        /// The client is sent elsewhere, in place of `route`.
+        redirect: Option<HttpRedirect> = "redirect",
+        /// The request is answered, in place of `route`.
+        direct_response: Option<HttpDirectResponse> = "directResponse",
+        /// Another VirtualService, one without hosts, has the rules for these requests.
+        delegate: Option<Delegate> = "delegate",
+        /// What becomes of path and authority.
         rewrite: Option<HttpRewrite> = "rewrite",
         /// How long the whole exchange may take, retries included (Go duration, whole milliseconds). Default: no limit.
         timeout: Option<String> = "timeout",
         /// When a request is tried again. Default: Istio's.
         retries: Option<HttpRetry> = "retries",
+        /// What goes wrong on purpose.
+        fault: Option<HttpFaultInjection> = "fault",
+        /// Where a copy of the request goes, its answer thrown away.
+        mirror: Option<Destination> = "mirror",
+        /// Deprecated for `mirrorPercentage`: how many of 100 requests are mirrored.
+        mirror_percent: Option<u32> = "mirrorPercent",
+        /// The same under its other name.
+        mirror_percent_snake: Option<u32> = "mirror_percent",
+        /// How many of 100 requests `mirror` gets. Default: all.
+        mirror_percentage: Option<Percent> = "mirrorPercentage",
+        /// Several such, each with its percentage.
+        mirrors: Vec<HttpMirrorPolicy> = "mirrors",
+        /// What browsers may do with the answers on pages of other origins.
+        cors_policy: Option<CorsPolicy> = "corsPolicy",
+        /// What becomes of headers.
+        headers: Option<Headers> = "headers",
         /// By what the choice of a destination is sticky. Default: the request's id.
         sticky_by: Option<StickyBy> = "stickyBy",
     }
-    later {
-        "redirect", "directResponse", "delegate", "fault", "mirror", "mirrors", "mirrorPercent", "mirrorPercentage",
-        "corsPolicy", "headers",
+}
+
+record! {
+    /// A VirtualService by name.
+    pub struct Delegate {
+        /// Its name.
+        name: String = "name",
+        /// Its namespace. Default: that of the VirtualService that delegates.
+        namespace: String = "namespace",
     }
 }
 
@@ -53,8 +89,9 @@ record! {
         destination: Destination = "destination" required,
         /// Its weight, of the sum of all. Without meaning for a single destination.
         weight: i32 = "weight",
+        /// What becomes of headers of requests that go there.
+        headers: Option<Headers> = "headers",
     }
-    later { "headers" }
 }
 
 record! {
@@ -78,15 +115,6 @@ record! {
 }
 
 record! {
-    /// What becomes of the path (istio.md 1.8).
-    pub struct HttpRewrite {
-        /// Replaces what `uri` matched: the prefix, or the whole path of an exact or regex match.
-        uri: String = "uri",
-    }
-    later { "authority", "uriRegexRewrite" }
-}
-
-record! {
     /// When a request is tried again (istio.md 1.12).
     pub struct HttpRetry {
         /// How often at most; 0: never.
@@ -96,5 +124,11 @@ record! {
         /// Envoy's conditions and status codes, joined with `,`.
         retry_on: String = "retryOn",
     }
-    later { "retryIgnorePreviousHosts", "retryRemoteLocalities", "backoff" }
+    refused {
+        "retryIgnorePreviousHosts" = "Envoy takes no header for it: each retry goes to another host, as is Istio's default; \
+                                      leave the field out",
+        "retryRemoteLocalities" = "Envoy takes no header for it: retries go to the localities that load balancing picks; \
+                                   leave the field out",
+        "backoff" = "Envoy takes no header for it: retries wait 25 ms and longer, as is Istio's default; leave the field out",
+    }
 }

@@ -20,6 +20,7 @@ pub fn edits(policy: &Policy, decision: &Decision<'_>, request: &Request<'_>) ->
     edit::edits(policy, decision, request).iter().try_for_each(|edit| match edit {
         Edit::Remove(name) => host::remove_request_header(name),
         Edit::Set(name, value) => host::replace_request_header(name, value),
+        Edit::Add(name, value) => host::add_request_header(name, value),
     })
 }
 

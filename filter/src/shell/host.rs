@@ -216,6 +216,11 @@ pub fn replace_request_header(name: &str, value: &[u8]) -> Result<(), Error> {
     named("proxy_replace_header_map_value", abi::replace_header(REQUEST_HEADERS, name.as_bytes(), value))
 }
 
+/// Adds a line to a request header.
+pub fn add_request_header(name: &str, value: &[u8]) -> Result<(), Error> {
+    named("proxy_add_header_map_value", abi::add_header(REQUEST_HEADERS, name.as_bytes(), value))
+}
+
 /// Removes all lines of a request header.
 pub fn remove_request_header(name: &[u8]) -> Result<(), Error> {
     named("proxy_remove_header_map_value", abi::remove_header(REQUEST_HEADERS, name))

@@ -18,11 +18,13 @@ pub enum Host {
     Wasmtime,
     /// The released .wasm in a real Envoy, with an upstream that answers.
     Envoy,
+    /// Istio without our filter: istiod and a stock Envoy. Only cases of plain Istio vocabulary run there.
+    Istio,
 }
 
 impl Host {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Native, Self::Node, Self::Wasmtime, Self::Envoy];
+    pub const ALL: [Self; 5] = [Self::Native, Self::Node, Self::Wasmtime, Self::Envoy, Self::Istio];
 
     /// As `cannotRun` names it.
     pub fn name(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Host {
             Self::Node => "node",
             Self::Wasmtime => "wasmtime",
             Self::Envoy => "envoy",
+            Self::Istio => "istio",
         }
     }
 }

@@ -31,7 +31,7 @@ record! {
         requests: Vec<RequestSpec> = "requests",
         /// What must be said against the manifests, instead of requests: all of it, in order.
         errors: Vec<ErrorSpec> = "errors",
-        /// Hosts that cannot run this case (`native`, `node`, `wasmtime`, `envoy`), each with the reason.
+        /// Hosts that cannot run this case (`native`, `node`, `wasmtime`, `envoy`, `istio`), each with the reason.
         cannot_run: BTreeMap<String, String> = "cannotRun",
     }
 }
@@ -208,7 +208,7 @@ impl Read for Fields {
             return None;
         };
         let before = at.count();
-        switchyard_filter::read::unknown_fields(fields, &FIELDS.map(|(name, _)| name), &[], at);
+        switchyard_filter::read::unknown_fields(fields, &FIELDS.map(|(name, _)| name), &[], &[], at);
         for (name, kind) in FIELDS {
             if fields.get(name).is_some_and(|value| !kind.fits(value)) {
                 at.field(name, |at| at.error("is no value that this field can have"));

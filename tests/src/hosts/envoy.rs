@@ -12,6 +12,7 @@ mod rig;
 use super::core::{issued, returned};
 use crate::case::{CaseFile, LoweredRequest, Tally, compare};
 use crate::harness::{Client, Echo, Envoy, validate};
+pub(super) use observe::lines;
 use observe::observe;
 use rig::Rig;
 use std::path::{Path, PathBuf};

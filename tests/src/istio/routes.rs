@@ -89,7 +89,7 @@ impl Route {
 }
 
 /// A duration of protobuf's JSON, `0.250s`, in milliseconds.
-pub(super) fn milliseconds(duration: &Value) -> Option<u64> {
+pub fn milliseconds(duration: &Value) -> Option<u64> {
     let seconds: f64 = duration.as_str()?.strip_suffix('s')?.parse().ok()?;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "durations are small and positive")]
     Some((seconds * 1000.0).round() as u64)

@@ -1,0 +1,243 @@
+//! What a case expects against what Istio does: only what Istio shows.
+
+use super::bytes;
+use super::plain::Plain;
+use crate::case::LoweredRequest;
+use crate::istio::{Exchange, Route, Routes};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use switchyard_filter::headers::ROUTER_HINTS;
+
+/// How a request fared.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// Everything that differs.
+    pub wrong: Vec<String>,
+    /// Fields that Istio shows, whether they differ or not.
+    pub compared: usize,
+    /// Fields that it does not show.
+    pub without_counterpart: Vec<String>,
+}
+
+struct Judge<'a> {
+    seen: &'a Exchange,
+    route: Option<&'a Route>,
+    numbered: bool,
+    verdict: Verdict,
+}
+
+/// Compares what a request's decision was expected to be with what Istio did.
+pub fn judge(request: &LoweredRequest, seen: &Exchange, routes: &Routes, plain: &Plain) -> Verdict {
+    let owner = seen.virtual_service.as_deref();
+    let route = owner.and_then(|owner| routes.find(seen.route.as_deref(), owner).next());
+    let mut judge = Judge { seen, route, numbered: plain.numbered, verdict: Verdict::default() };
+    if let Some(status) = request.envoy_answers {
+        judge.same("envoyAnswers", &status.into(), &seen.status.into());
+        return judge.verdict;
+    }
+    for (field, expected) in &request.expect {
+        judge.field(field, expected);
+    }
+    judge.verdict
+}
+
+impl Judge<'_> {
+    fn field(&mut self, field: &str, expected: &Value) {
+        let seen = self.seen;
+        // What no VirtualService takes goes to its service by default, which is no decision of a policy.
+        let cluster = if seen.virtual_service.is_some() { seen.cluster.as_deref() } else { None };
+        let parts: Vec<&str> = cluster.map(|name| name.splitn(4, '|').collect()).unwrap_or_default();
+        match (field, expected) {
+            ("virtualService", _) => self.same(field, expected, &seen.virtual_service.clone().into()),
+            ("rule", _) => self.rule(expected),
+            ("action", Value::String(action)) => self.action(action),
+            ("cluster", _) => self.destination(field, expected, cluster.map(Into::into), |name| name),
+            ("host", _) => self.destination(field, expected, parts.get(3).map(|host| (*host).into()), |name| {
+                name.splitn(4, '|').nth(3).unwrap_or_default()
+            }),
+            ("subset", _) => {
+                let subset = parts.get(2).filter(|subset| !subset.is_empty());
+                self.destination(field, expected, subset.map(|subset| (*subset).into()), |name| {
+                    name.splitn(4, '|').nth(2).unwrap_or_default()
+                });
+            }
+            ("port", _) => {
+                let port = parts.get(1).and_then(|port| port.parse::<u16>().ok());
+                self.same(field, expected, &port.into());
+            }
+            ("path" | "authority", _) => match &seen.upstream {
+                Some(received) if field == "path" => self.same(field, expected, &received.path.clone().into()),
+                Some(_) => self.same(field, expected, &self.upstream("host").into()),
+                None => self.without(field),
+            },
+            ("requestHeaders" | "upstreamHeaders", Value::Object(headers)) => self.request_headers(field, headers),
+            ("requestHeadersAbsent", Value::Array(names)) => {
+                for name in names.iter().filter_map(Value::as_str) {
+                    if is_ours(name) || seen.upstream.is_none() {
+                        self.without(field);
+                    } else {
+                        self.same(&format!("{field}: {name}"), &Value::Null, &self.upstream(name).into());
+                    }
+                }
+            }
+            ("responseHeaders", Value::Array(lines)) if !lines.is_empty() => self.response_headers(lines),
+            ("reply", Value::Object(reply)) => {
+                for (name, expected) in reply {
+                    match name.as_str() {
+                        "status" => self.same("reply.status", expected, &seen.status.into()),
+                        "body" => {
+                            let found = switchyard_filter::report::latin1(&seen.body);
+                            self.same("reply.body", expected, &found.into());
+                        }
+                        _ => self.without(&format!("reply.{name}")),
+                    }
+                }
+            }
+            ("reply", Value::Null) => self.same("reply: upstream", &true.into(), &seen.upstream.is_some().into()),
+            ("timeoutMs", _) => self.timeout(expected),
+            ("retries", _) => self.retries(expected),
+            _ => self.without(field),
+        }
+    }
+
+    fn same(&mut self, field: &str, expected: &Value, found: &Value) {
+        self.verdict.compared += 1;
+        if expected != found {
+            self.verdict.wrong.push(format!(
+                "{field}: expected {expected}, Istio has {found} (status {}, {}{})",
+                self.seen.status,
+                self.seen.details,
+                if self.seen.flags.is_empty() { String::new() } else { format!(", {}", self.seen.flags) }
+            ));
+        }
+    }
+
+    fn without(&mut self, field: &str) {
+        self.verdict.without_counterpart.push(field.into());
+    }
+
+    /// The name of the route, which is that of the rule, and behind a dot that of the match block.
+    fn rule(&mut self, expected: &Value) {
+        let found = if self.seen.virtual_service.is_some() { self.seen.route.as_deref() } else { None };
+        match expected.as_str() {
+            Some(name) if name.starts_with("http[") && !self.numbered => self.without("rule"),
+            Some(name) if found.and_then(|found| found.strip_prefix(name)).is_some_and(|rest| rest.starts_with('.')) => {
+                self.verdict.compared += 1;
+            }
+            _ => self.same("rule", expected, &found.into()),
+        }
+    }
+
+    /// A route of a VirtualService forwards or answers; where there is none, a virtual host without a matching rule
+    /// answers 404, and so does a gateway without a virtual host, which we pass on.
+    fn action(&mut self, expected: &str) {
+        let found = match self.route {
+            Some(route) if route.value.get("route").is_some() => "forward",
+            Some(_) => "reply",
+            None if self.seen.details == "route_not_found" && matches!(expected, "reply" | "pass") => expected,
+            None => "pass",
+        };
+        self.same("action", &expected.into(), &found.into());
+    }
+
+    /// A choice by weight is Istio's own: what was chosen and what was expected must both be among what can be chosen.
+    fn destination(&mut self, field: &str, expected: &Value, found: Option<String>, part: fn(&str) -> &str) {
+        let possible = self.route.map(Route::destinations).unwrap_or_default();
+        if possible.len() < 2 {
+            return self.same(field, expected, &found.into());
+        }
+        let parts: BTreeSet<&str> = possible.iter().map(|one| part(&one.cluster)).collect();
+        for (who, value) in [("expected", expected.as_str().unwrap_or_default()), ("chosen", &*found.unwrap_or_default())] {
+            self.verdict.compared += 1;
+            if !parts.contains(value) {
+                self.verdict.wrong.push(format!("{field}: {who} is `{value}`, and Istio's choice is of {parts:?}"));
+            }
+        }
+    }
+
+    fn request_headers(&mut self, field: &str, headers: &Map<String, Value>) {
+        for (name, expected) in headers {
+            let Some(received) = self.seen.upstream.as_ref().filter(|_| !is_ours(name)) else {
+                self.without(&format!("{field}.{name}"));
+                continue;
+            };
+            let found = match name.as_str() {
+                ":path" => Some(received.path.clone()),
+                ":method" => Some(received.method.clone()),
+                ":authority" => self.upstream("host"),
+                name => self.upstream(name),
+            };
+            self.same(&format!("{field}.{name}"), expected, &found.into());
+        }
+    }
+
+    /// What a decision adds must be there, in order; the upstream's own lines are between.
+    fn response_headers(&mut self, lines: &[Value]) {
+        let mut rest = self.seen.response.iter();
+        for line in lines {
+            self.verdict.compared += 1;
+            let (name, value) = (line[0].as_str().unwrap_or_default(), line[1].as_str().unwrap_or_default());
+            if !rest.any(|(known, found)| known == name && bytes(found) == bytes(value)) {
+                self.verdict.wrong.push(format!("responseHeaders: expected {line}, Istio has {:?}", self.seen.response));
+                return;
+            }
+        }
+    }
+
+    /// How long Envoy tells the upstream that it waits: what is in force after what the client asks for.
+    fn timeout(&mut self, expected: &Value) {
+        let per_try = self.route.is_some_and(|route| !route.retries()["per_try_timeout"].is_null());
+        if self.seen.upstream.is_none() || per_try {
+            let route = self.route.and_then(Route::timeout_ms);
+            return self.same("timeoutMs (of the route)", expected, &route.into());
+        }
+        let told = self.upstream("x-envoy-expected-rq-timeout-ms").and_then(|told| told.parse::<u64>().ok());
+        self.same("timeoutMs", expected, &told.into());
+    }
+
+    fn retries(&mut self, expected: &Value) {
+        let Some(route) = self.route else { return self.without("retries") };
+        let policy = route.retries().clone();
+        let Value::Object(expected) = expected else {
+            return self.same("retries", &true.into(), &(policy.is_null() || policy["num_retries"] == 0).into());
+        };
+        for (name, expected) in expected {
+            match name.as_str() {
+                // Absent is 1 in Envoy, and istiod always writes it.
+                "attempts" => self.same("retries.attempts", expected, &policy["num_retries"]),
+                "perTryTimeoutMs" => {
+                    let found = crate::istio::milliseconds(&policy["per_try_timeout"]);
+                    self.same("retries.perTryTimeoutMs", expected, &found.into());
+                }
+                "retryOn" => {
+                    let codes = policy["retriable_status_codes"].as_array().into_iter().flatten();
+                    let mut found = tokens(policy["retry_on"].as_str().unwrap_or_default());
+                    found.extend(codes.map(Value::to_string));
+                    let found: Vec<String> = found.into_iter().collect();
+                    let expected: Vec<String> = tokens(expected.as_str().unwrap_or_default()).into_iter().collect();
+                    self.same("retries.retryOn", &expected.into(), &found.into());
+                }
+                _ => self.without(&format!("retries.{name}")),
+            }
+        }
+    }
+
+    /// A header as it came to the upstream, its lines joined.
+    fn upstream(&self, name: &str) -> Option<String> {
+        let lines = &self.seen.upstream.as_ref()?.headers;
+        let mut values = lines.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone());
+        let first = values.next()?;
+        Some(values.fold(first, |all, value| all + "," + &value))
+    }
+}
+
+/// Conditions of a retry. `retriable-status-codes` without codes is none, and the codes themselves are in the list.
+fn tokens(text: &str) -> BTreeSet<String> {
+    let tokens = text.split(',').filter(|token| !token.is_empty() && *token != "retriable-status-codes");
+    tokens.map(ToOwned::to_owned).collect()
+}
+
+/// Headers by which the filter tells Envoy what to do: Istio has routes for that.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("x-switchyard-") || name.starts_with("x-envoy-fault-") || ROUTER_HINTS.contains(&name)
+}
