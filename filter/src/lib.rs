@@ -28,6 +28,7 @@ pub mod answer;
 pub mod block;
 pub mod chance;
 pub mod compile;
+pub mod connection;
 pub mod cors;
 pub mod decide;
 pub mod decision;
@@ -50,6 +51,7 @@ pub mod report;
 pub mod request;
 pub mod retry;
 pub mod rewrite;
+pub mod series;
 #[cfg(target_os = "wasi")]
 mod shell;
 pub mod split;

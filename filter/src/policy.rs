@@ -3,6 +3,7 @@
 use crate::answer::Answer;
 use crate::block::Block;
 use crate::chance::Chance;
+use crate::connection::Facts;
 use crate::cors::Cors;
 use crate::document::{AccessLog, ControlHeaders, FaultCarrier, Mode, OnUnmatched};
 use crate::draw::Seed;
@@ -12,6 +13,7 @@ use crate::mirror::Mirror;
 use crate::operations::{Levels, Operations};
 use crate::retry::Retries;
 use crate::rewrite::Rewrite;
+use crate::series::SeriesTable;
 use crate::split::{Split, Subject};
 use crate::tag::Tag;
 use std::collections::BTreeSet;
@@ -34,6 +36,7 @@ pub struct Policy {
     pub(crate) routes: Box<[Arc<[Route]>]>,
     /// Whether a decision can hang on the query.
     pub(crate) asks_query: bool,
+    pub(crate) series: SeriesTable,
 }
 
 /// What is routed for one host.
@@ -140,6 +143,11 @@ impl Policy {
         }
     }
 
+    /// What is counted of requests.
+    pub fn series(&self) -> &SeriesTable {
+        &self.series
+    }
+
     /// Which carrier faults have.
     pub fn faults(&self) -> FaultCarrier {
         self.faults
@@ -197,6 +205,11 @@ impl Policy {
     /// Whether a decision can hang on the source address.
     pub fn needs_source_address(&self) -> bool {
         self.matches_source_address() || self.splits().any(|split| split.subject == Subject::SourceIp)
+    }
+
+    /// What a decision can hang on of a request's connection.
+    pub fn facts(&self) -> Facts {
+        if self.needs_source_address() { Facts::SOURCE } else { Facts::NONE }
     }
 
     /// Whether a condition asks for the source address.

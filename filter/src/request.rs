@@ -1,5 +1,6 @@
 //! A request as a decision sees it: borrowed bytes, and what is not known of them.
 
+use crate::connection::Connection;
 use core::net::IpAddr;
 use std::borrow::Cow;
 
@@ -31,12 +32,13 @@ pub type Header<'a> = (&'a [u8], &'a [u8]);
 /// All lines of one name, joined.
 pub(crate) type JoinedHeader<'a> = (&'a [u8], Cow<'a, [u8]>);
 
-/// A request: its headers, pseudo headers included, and where it came from.
+/// A request: its headers, pseudo headers included, where it came from, and on which connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     headers: &'a [Header<'a>],
     unlisted: Unlisted<'a>,
     source_address: Known<IpAddr>,
+    connection: &'a Connection<'a>,
     has_query: bool,
     /// `:path` split once: every rule asks for it.
     path: Known<(&'a [u8], &'a [u8])>,
@@ -68,9 +70,16 @@ impl<'a> Request<'a> {
         source_address: Known<IpAddr>,
         has_query: bool,
     ) -> Self {
-        let mut request = Self { headers, unlisted, source_address, has_query, path: Known::Absent, parameters: None };
+        let (connection, path, parameters) = (&Connection::UNKNOWN, Known::Absent, None);
+        let mut request = Self { headers, unlisted, source_address, connection, has_query, path, parameters };
         request.path = request.first(b":path").map(split_path);
         request
+    }
+
+    /// The same request with what is known of its connection; nothing is without.
+    #[must_use]
+    pub fn with_connection(self, connection: &'a Connection<'a>) -> Self {
+        Self { connection, ..self }
     }
 
     /// The same request with other lines for its headers, and with its query parsed: what `decide` looks at.
@@ -89,6 +98,11 @@ impl<'a> Request<'a> {
     /// The trusted downstream address.
     pub fn source_address(&self) -> Known<IpAddr> {
         self.source_address
+    }
+
+    /// What is known of its connection.
+    pub fn connection(&self) -> &'a Connection<'a> {
+        self.connection
     }
 
     /// Whether `:path` has its query.

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | reading the request's headers, changing one | the request is answered with 503, details `switchyard{host_error}`; under `mode: observe` it goes on as it came |
 //! | that answer, or one that the policy asks for | the request waits, until Envoy's stream idle timeout ends it: it must not go on with a client's control headers |
-//! | reading the source address | the request has none |
+//! | reading a fact of the connection | the request lacks it |
 //! | filter state, counters, logging, `set-cookie` on the response | nothing else: it lacks that |
 //!
 //! All are counted in `switchyard_host_errors`; the first, second, fourth, eighth … are logged.
@@ -21,6 +21,7 @@ mod metrics;
 mod random;
 mod read;
 
+use crate::connection::Facts;
 use crate::decision::Action;
 use crate::document::Mode;
 use crate::draw::Draws;
@@ -51,7 +52,7 @@ struct Root {
 /// A configuration in force.
 struct Active {
     policy: Policy,
-    needs_source_address: bool,
+    facts: Facts,
     metrics: Metrics,
     random: Random,
 }
@@ -80,7 +81,7 @@ impl RootContext for Root {
             Ok(policy) => {
                 host::log(Level::Info, &in_force(&policy, &text));
                 self.active = Some(Rc::new(Active {
-                    needs_source_address: policy.needs_source_address(),
+                    facts: policy.facts(),
                     policy,
                     metrics: Metrics::define(),
                     random: Random::default(),
@@ -153,15 +154,10 @@ impl Stream {
         let Active { policy, metrics, random, .. } = active;
         let wire = host::request_headers()?;
         let lines = read::lines(&wire)?;
-        let source_address = match active.needs_source_address.then(read::source_address) {
-            Some(Ok(address)) => address,
-            Some(Err(error)) => {
-                metrics.host_error(&error);
-                None
-            }
-            None => None,
-        };
-        let request = Request::new(&lines, source_address);
+        let properties = read::Properties::read(active.facts, metrics);
+        let connection = properties.connection();
+        let source_address = properties.source_address();
+        let request = Request::new(&lines, source_address).with_connection(&connection);
         let draws = Draws { fresh: Some(random.next()), ..Draws::default() };
         let decision = decide(policy, &request, &draws);
         apply::tell(policy, &request, &draws, &decision, metrics);
