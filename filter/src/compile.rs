@@ -6,12 +6,13 @@ mod name;
 mod tag;
 mod virtual_service;
 
-use crate::document::{Document, HttpCookie, Service};
+use crate::document::{Document, HttpCookie, MetricsDetail, Service};
 use crate::draw::Seed;
 use crate::error::{At, Error, is_directly_below};
 use crate::json::parse;
 use crate::policy::Policy;
 use crate::read::read_on;
+use crate::series::{self, SeriesTable};
 use crate::split::{Split, Subject};
 use std::collections::BTreeMap;
 
@@ -67,9 +68,24 @@ pub fn compile(document: &Document) -> Result<Policy, Vec<Error>> {
         hosts: routing.hosts,
         routes: routing.routes.into(),
         asks_query: false,
+        series: SeriesTable::default(),
     };
     let by_query = |split: &Split| matches!(split.subject, Subject::Query { .. });
     policy.asks_query = !policy.matched_query_parameters().is_empty() || policy.splits().any(by_query);
+    match SeriesTable::new(&policy, document.metrics) {
+        Ok(series) => policy.series = series,
+        Err(count) => {
+            let what = if document.metrics == MetricsDetail::Rule { "rule, destination" } else { "destination" };
+            return Err(vec![Error {
+                path: "metrics".into(),
+                message: format!(
+                    "{count} series of VirtualService, {what}, tag value and outcome, at most {} are allowed: write \
+                     `metrics: total`",
+                    series::MOST
+                ),
+            }]);
+        }
+    }
     Ok(policy)
 }
 
