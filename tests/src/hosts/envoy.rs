@@ -98,7 +98,7 @@ async fn check(
     observing: bool,
 ) -> Result<Vec<String>, String> {
     if let Some(status) = request.envoy_answers {
-        let response = client.send(&observe::lines(request, None)).await?;
+        let response = client.send(&lines(request, None)).await?;
         let arrived = echo.received();
         return Ok(if response.status == status && arrived.is_empty() {
             Vec::new()

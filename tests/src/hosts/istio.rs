@@ -188,7 +188,8 @@ impl Outcome {
             self.taken.len(),
             sorted(&self.taken)
         );
-        let fields: Vec<String> = self.without_counterpart.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        let fields: Vec<String> =
+            self.without_counterpart.iter().map(|(name, count)| format!("{name} {count}")).collect();
         let _ = write!(text, "\nexpected and without a counterpart in Istio: {}", fields.join(", "));
         text
     }

@@ -121,7 +121,9 @@ impl Judge<'_> {
         let found = if self.seen.virtual_service.is_some() { self.seen.route.as_deref() } else { None };
         match expected.as_str() {
             Some(name) if name.starts_with("http[") && !self.numbered => self.without("rule"),
-            Some(name) if found.and_then(|found| found.strip_prefix(name)).is_some_and(|rest| rest.starts_with('.')) => {
+            Some(name)
+                if found.and_then(|found| found.strip_prefix(name)).is_some_and(|rest| rest.starts_with('.')) =>
+            {
                 self.verdict.compared += 1;
             }
             _ => self.same("rule", expected, &found.into()),
@@ -147,7 +149,9 @@ impl Judge<'_> {
             return self.same(field, expected, &found.into());
         }
         let parts: BTreeSet<&str> = possible.iter().map(|one| part(&one.cluster)).collect();
-        for (who, value) in [("expected", expected.as_str().unwrap_or_default()), ("chosen", &*found.unwrap_or_default())] {
+        for (who, value) in
+            [("expected", expected.as_str().unwrap_or_default()), ("chosen", &*found.unwrap_or_default())]
+        {
             self.verdict.compared += 1;
             if !parts.contains(value) {
                 self.verdict.wrong.push(format!("{field}: {who} is `{value}`, and Istio's choice is of {parts:?}"));
@@ -178,7 +182,9 @@ impl Judge<'_> {
             self.verdict.compared += 1;
             let (name, value) = (line[0].as_str().unwrap_or_default(), line[1].as_str().unwrap_or_default());
             if !rest.any(|(known, found)| known == name && bytes(found) == bytes(value)) {
-                self.verdict.wrong.push(format!("responseHeaders: expected {line}, Istio has {:?}", self.seen.response));
+                self.verdict
+                    .wrong
+                    .push(format!("responseHeaders: expected {line}, Istio has {:?}", self.seen.response));
                 return;
             }
         }
@@ -237,7 +243,9 @@ fn tokens(text: &str) -> BTreeSet<String> {
     tokens.map(ToOwned::to_owned).collect()
 }
 
-/// Headers by which the filter tells Envoy what to do: Istio has routes for that.
+/// Headers by which the filter tells Envoy what to do, in every spelling that it takes away: Istio has routes for that,
+/// and leaves them alone.
 fn is_ours(name: &str) -> bool {
-    name.starts_with("x-switchyard-") || name.starts_with("x-envoy-fault-") || ROUTER_HINTS.contains(&name)
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    name.starts_with("x-switchyard-") || name.starts_with("x-envoy-fault-") || ROUTER_HINTS.contains(&&*name)
 }

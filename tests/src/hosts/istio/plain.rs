@@ -99,8 +99,12 @@ fn proxy(case: &CaseFile, namespace: &str, manifests: &mut [Value]) -> Result<(P
     let labels = pairs(&labels);
     let hops = u32::from(case.lowered.requests.iter().any(|request| request.has_source_address));
     let (mut proxy, port) = if wanted.gateway.is_empty() {
-        let port = wanted.port.unwrap_or_else(|| mesh_port(manifests));
-        (Proxy::sidecar("front", namespace, [port]), port)
+        let ports = service_ports(manifests);
+        // As `switchyard generate` takes it: that of all services where they agree.
+        let agreed = if ports.len() == 1 { ports.first().copied() } else { None };
+        let port = wanted.port.or(agreed).unwrap_or(80);
+        // A sidecar knows the clusters of those ports alone at which it listens.
+        (Proxy::sidecar("front", namespace, ports.into_iter().chain([port])), port)
     } else {
         let (port, selector) = gateway(&wanted.gateway, wanted.port, manifests)?;
         (Proxy::gateway("front", namespace, [port]).labelled(selector), port)
@@ -109,29 +113,24 @@ fn proxy(case: &CaseFile, namespace: &str, manifests: &mut [Value]) -> Result<(P
     Ok((proxy.labelled(labels), port))
 }
 
-/// The port of all services where they agree, else 80: as `switchyard generate` takes it.
-fn mesh_port(manifests: &[Value]) -> u16 {
-    let ports = manifests.iter().flat_map(|one| {
+/// The ports of all services.
+fn service_ports(manifests: &[Value]) -> BTreeSet<u16> {
+    let mut found = BTreeSet::new();
+    for one in manifests {
         let field = match one["kind"].as_str() {
             Some("ServiceEntry") => "number",
             Some("Service") => "port",
-            _ => return Vec::new(),
+            _ => continue,
         };
         let ports = one["spec"]["ports"].as_array().into_iter().flatten();
-        ports.filter_map(|port| port[field].as_u64()).collect()
-    });
-    let ports: BTreeSet<u64> = ports.collect();
-    let only = if ports.len() == 1 { ports.first().copied() } else { None };
-    only.and_then(|port| u16::try_from(port).ok()).unwrap_or(80)
+        found.extend(ports.filter_map(|port| u16::try_from(port[field].as_u64()?).ok()));
+    }
+    found
 }
 
 /// The port and the selector of a Gateway. Servers that need a certificate, which istiod has from no one here, are taken
 /// out where the case is not about them.
-fn gateway(
-    name: &str,
-    port: Option<u16>,
-    manifests: &mut [Value],
-) -> Result<(u16, BTreeMap<String, String>), String> {
+fn gateway(name: &str, port: Option<u16>, manifests: &mut [Value]) -> Result<(u16, BTreeMap<String, String>), String> {
     let is_tls = |server: &Value| {
         let tls = server["tls"].as_object();
         tls.is_some_and(|tls| tls.get("httpsRedirect") != Some(&json!(true)) || tls.len() > 1)
