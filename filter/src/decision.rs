@@ -198,7 +198,7 @@ impl<'a> Decision<'a> {
     }
 }
 
-impl<'a> Forward<'a> {
+impl Forward<'_> {
     /// Headers that carry the decision to Envoy's router.
     fn headers(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, [u8]>)> {
         let cluster = (headers::CLUSTER, Cow::Borrowed(self.destination.cluster.as_bytes()));

@@ -154,7 +154,7 @@ impl Report {
         }
         let cookies = decision.cookies.iter().map(|cookie| ("set-cookie".to_owned(), cookie.set_cookie()));
         report.response_headers.extend(cookies);
-        report.fault = (decision.fault != Injected::default()).then(|| Fault {
+        report.fault = (decision.fault != Injected::default()).then_some(Fault {
             delay_ms: decision.fault.delay,
             abort_status: if let Some(AbortStatus::Http(status)) = decision.fault.abort { Some(status) } else { None },
             grpc_status: if let Some(AbortStatus::Grpc(status)) = decision.fault.abort { Some(status) } else { None },

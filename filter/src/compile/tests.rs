@@ -68,7 +68,7 @@ fn every_error_of_a_document_is_told_at_once() {
             "virtualServices[0].http[1].stickyBy: set one of `httpCookie`, `httpHeaderName`, `httpQueryParameterName` and `useSourceIp: true`",
             "virtualServices[0].http[1].timeout: `0s`: at least `1ms`",
             "virtualServices[0].http[2].route: the sum of all weights is 0: give one destination at least 1",
-            "virtualServices[0].http[3]: `route` is missing: a rule needs a destination (`redirect` and `directResponse` are not supported yet)",
+            "virtualServices[0].http[3]: a rule needs `route`, `redirect` or `directResponse`",
             "virtualServices[1].name: `Work_shop/a` is there twice",
             "virtualServices[1]: `http` is missing: there is no rule",
             "virtualServices[1].creationTimestamp: `yesterday` is no time: write `2026-01-31T12:00:00Z`",
@@ -172,30 +172,36 @@ fn a_rule_is_bound_only_to_gateways_of_its_virtual_service() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused_by_name() {
-    for field in [
-        "redirect",
-        "directResponse",
-        "delegate",
-        "fault",
-        "mirror",
-        "mirrors",
-        "mirrorPercent",
-        "mirrorPercentage",
-        "corsPolicy",
-        "headers",
-    ] {
-        let path = format!("virtualServices[0].http[0].{field}: `{field}` is not supported yet");
-        assert_eq!(errors(&with_rule(json!({field: {}}))), [path]);
+fn what_envoy_takes_no_header_for_is_refused_with_the_reason() {
+    for field in ["retryIgnorePreviousHosts", "retryRemoteLocalities", "backoff"] {
+        let seen = errors(&with_rule(json!({"retries": {"attempts": 1, field: "1s"}})));
+        let start = format!("virtualServices[0].http[0].retries.{field}: Envoy takes no header for it: ");
+        assert!(
+            seen.len() == 1 && seen[0].starts_with(&start) && seen[0].ends_with("; leave the field out"),
+            "{seen:?}"
+        );
     }
+}
+
+#[test]
+fn actions_exclude_each_other() {
+    let redirect = json!({"uri": "/b"});
     assert_eq!(
         errors(&with_rule(
-            json!({"match": [{"peer": {}}], "rewrite": {"authority": "b"}, "retries": {"backoff": "1s"}})
+            json!({"redirect": redirect, "mirror": {"host": "a"}, "mirrors": [{"destination": {"host": "a"}}]})
         )),
         [
-            "virtualServices[0].http[0].match[0].peer: `peer` is not supported yet",
-            "virtualServices[0].http[0].rewrite.authority: `authority` is not supported yet",
-            "virtualServices[0].http[0].retries.backoff: `backoff` is not supported yet",
+            "virtualServices[0].http[0]: `route` and `redirect` exclude each other: leave one of them out",
+            "virtualServices[0].http[0].mirrors: `mirror` and `mirrors` exclude each other: leave one of them out",
+        ]
+    );
+    let answers =
+        with_rule(json!({"route": [], "redirect": redirect, "fault": {"delay": {}}, "rewrite": {"uri": "/c"}}));
+    assert_eq!(
+        errors(&answers),
+        [
+            "virtualServices[0].http[0].fault: `fault` does not go with `redirect`: leave one of them out",
+            "virtualServices[0].http[0].rewrite: `rewrite` does not go with `redirect`: leave one of them out",
         ]
     );
 }

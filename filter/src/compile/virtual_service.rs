@@ -279,7 +279,7 @@ fn check_actions(http: &HttpRoute, at: &mut At) {
             for (field, set) in [("fault", http.fault.is_some()), ("rewrite", http.rewrite.is_some())] {
                 if set {
                     at.field(field, |at| {
-                        at.error(format!("`{field}` does not go with `{answer}`: leave one of them out"))
+                        at.error(format!("`{field}` does not go with `{answer}`: leave one of them out"));
                     });
                 }
             }
