@@ -39,13 +39,26 @@ impl Chance {
     }
 }
 
-/// How many millionths a percentage is: what is below one is cut off, as Istio does it (istio.md 1.13). `least` is the
-/// smallest percentage above 0 that may be written.
-pub fn millionths(percent: &Percent, least: f64, at: &mut At) -> u32 {
+/// The smallest percentage above 0 that may be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Least {
+    /// Any: what is too small never happens.
+    Any,
+    /// 0.0001, one in a million.
+    Millionth,
+}
+
+/// How many millionths a percentage is: what is below one is cut off, as Istio does it (istio.md 1.13).
+pub fn millionths(percent: &Percent, least: Least, at: &mut At) -> u32 {
     let value = percent.value;
-    if !(0.0..=100.0).contains(&value) || (value > 0.0 && value < least) {
-        let least = if least > 0.0 { format!("0, or {least} to 100") } else { "0 to 100".to_owned() };
-        at.field("value", |at| at.error(format!("`{value}` is no percentage: {least}")));
+    let (bound, range) = match least {
+        Least::Any => (0.0, "0 to 100"),
+        Least::Millionth => (0.0001, "0, or 0.0001 to 100"),
+    };
+    if !(0.0..=100.0).contains(&value) || (value > 0.0 && value < bound) {
+        // As JSON writes it: the standard library's own way with floats would be 15 KB of the .wasm.
+        let value = serde_json::Value::from(value);
+        at.field("value", |at| at.error(format!("`{value}` is no percentage: {range}")));
         return 0;
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1e6; Istio truncates alike")]
@@ -61,9 +74,11 @@ mod tests {
     fn percentages_are_truncated_as_istio_truncates_them() {
         let cases = [(0.0003, 2), (0.0006, 5), (0.57, 5699), (19.99, 199_899), (1.1, 11_000), (99.9999, 999_999)];
         for (value, expected) in cases.into_iter().chain([(0.0, 0), (100.0, WHOLE), (0.000_01, 0)]) {
-            assert_eq!(millionths(&Percent { value }, 0.0, &mut At::root()), expected, "{value}");
+            assert_eq!(millionths(&Percent { value }, Least::Any, &mut At::root()), expected, "{value}");
         }
-        for (value, least) in [(100.1, 0.0), (-1.0, 0.0), (0.000_01, 0.0001), (1e300, 0.0)] {
+        for (value, least) in
+            [(100.1, Least::Any), (-1.0, Least::Any), (0.000_01, Least::Millionth), (1e300, Least::Any)]
+        {
             let mut at = At::root();
             millionths(&Percent { value }, least, &mut at);
             assert_eq!(at.into_errors().len(), 1, "{value}");

@@ -1,6 +1,6 @@
 //! Faults: what goes wrong on purpose (istio.md 1.13).
 
-use crate::chance::{Chance, millionths};
+use crate::chance::{Chance, Least, millionths};
 use crate::document::{HttpFaultInjection, Percent};
 use crate::draw::Seed;
 use crate::duration;
@@ -72,9 +72,6 @@ const GRPC: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
-/// The smallest percentage of a fault above 0 that Istio takes.
-const LEAST: f64 = 0.0001;
-
 impl Fault {
     /// Compiles `fault` of the rule whose draws are named after `rule`.
     pub fn compile(written: &HttpFaultInjection, seed: Seed, rule: &str, at: &mut At) -> Self {
@@ -83,7 +80,7 @@ impl Fault {
         }
         let share = |percentage: &Option<Percent>, at: &mut At| {
             let percentage = percentage.as_ref();
-            percentage.map(|percent| at.field("percentage", |at| millionths(percent, LEAST, at)))
+            percentage.map(|percent| at.field("percentage", |at| millionths(percent, Least::Millionth, at)))
         };
         let delay = written.delay.as_ref().and_then(|delay| {
             at.field("delay", |at| {

@@ -4,7 +4,7 @@ use super::bind::{self, Emitted};
 use super::block::{self, Place};
 use super::{Scope, name};
 use crate::answer::{Answer, Direct, Redirect};
-use crate::chance::{Chance, WHOLE, millionths};
+use crate::chance::{Chance, Least, WHOLE, millionths};
 use crate::cors::Cors;
 use crate::document::{self, Document, HttpRoute};
 use crate::duration;
@@ -341,7 +341,7 @@ fn mirrors(http: &HttpRoute, from: &From<'_>, draws: &str, scope: &Scope<'_>, at
         percent.saturating_mul(10_000)
     });
     let percentage = http.mirror_percentage.as_ref();
-    let percentage = percentage.map(|percent| at.field("mirrorPercentage", |at| millionths(percent, 0.0, at)));
+    let percentage = percentage.map(|percent| at.field("mirrorPercentage", |at| millionths(percent, Least::Any, at)));
     if let Some(written) = &http.mirror {
         at.field("mirror", |at| add(written, percentage.or(percent).unwrap_or(WHOLE), at));
     }
@@ -349,7 +349,7 @@ fn mirrors(http: &HttpRoute, from: &From<'_>, draws: &str, scope: &Scope<'_>, at
         for (index, mirror) in http.mirrors.iter().enumerate() {
             at.index(index, |at| {
                 let percentage = mirror.percentage.as_ref();
-                let share = percentage.map(|percent| at.field("percentage", |at| millionths(percent, 0.0, at)));
+                let share = percentage.map(|percent| at.field("percentage", |at| millionths(percent, Least::Any, at)));
                 match &mirror.destination {
                     Some(written) => at.field("destination", |at| add(written, share.unwrap_or(WHOLE), at)),
                     None => at.error("`destination` is missing"),
