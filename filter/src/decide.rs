@@ -58,6 +58,11 @@ pub fn decide<'a>(policy: &'a Policy, request: &Request<'a>, draws: &Draws<'a>) 
     let mut decision = Decision { tags, action, fault, drawn, chances, cookies, open, changed, response };
     operations::carry_out(policy, request, &mut decision);
     decision.response.extend(cors.into_iter().map(|(name, value)| ResponseEdit::Set(name.into(), value)));
+    if decision.fault.abort.is_some() {
+        // An abort comes before CORS and the route: Envoy's has nothing of either (envoy.md 2). Cookies that keep a choice
+        // are ours, and go out with every answer.
+        decision.response.clear();
+    }
     decision
 }
 

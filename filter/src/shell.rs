@@ -11,23 +11,31 @@
 //! | reading the request's headers, changing one | the request is answered with 503, details `switchyard{host_error}`; under `mode: observe` it goes on as it came |
 //! | that answer, or one that the policy asks for | the request waits, until Envoy's stream idle timeout ends it: it must not go on with a client's control headers |
 //! | reading a fact of the connection | the request lacks it |
-//! | filter state, counters, logging, `set-cookie` on the response | nothing else: it lacks that |
+//! | the clock or the tick, for a request that is to wait | it does not wait; those that do already are let go |
+//! | letting a request go that has waited | it waits on, until Envoy's stream idle timeout |
+//! | filter state, counters, logging, headers of the response | nothing else: it lacks that |
 //!
 //! All are counted in `switchyard_host_errors`; the first, second, fourth, eighth … are logged.
 
+mod answer;
 mod apply;
+mod delay;
 mod host;
 mod metrics;
 mod random;
 mod read;
+mod tick;
 
 use crate::connection::Facts;
 use crate::decision::Action;
 use crate::document::Mode;
 use crate::draw::Draws;
+use crate::operations::ResponseEdit;
 use crate::policy::Policy;
 use crate::request::Request;
 use crate::{compile_json, decide};
+use answer::Answer;
+use delay::{Refused, Waiting};
 use host::Level;
 use metrics::{Counter, Metrics};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -35,6 +43,9 @@ use proxy_wasm::types::{Action as Flow, ContextType, LogLevel};
 use random::Random;
 use std::rc::Rc;
 use xxhash_rust::xxh3::xxh3_64;
+
+/// In nanoseconds.
+const MILLISECOND: u64 = 1_000_000;
 
 proxy_wasm::main! {{
     // For its panic hook: file and line of a panic. Our own lines do not pass through `log`, whose logger panics when the
@@ -47,9 +58,11 @@ proxy_wasm::main! {{
 #[derive(Default)]
 struct Root {
     active: Option<Rc<Active>>,
+    waiting: Rc<Waiting>,
 }
 
 /// A configuration in force.
+#[derive(Debug)]
 struct Active {
     policy: Policy,
     facts: Facts,
@@ -59,11 +72,13 @@ struct Active {
 
 /// A request and its response.
 struct Stream {
+    id: u32,
     active: Option<Rc<Active>>,
-    /// `set-cookie` values that the response gets.
-    cookies: Vec<String>,
-    /// The filter answered: its own answer comes by as a response (proxy-wasm.md 2.5) and has all that it needs.
-    replied: bool,
+    waiting: Rc<Waiting>,
+    /// It waits, or has waited.
+    waits: bool,
+    /// What becomes of the response's headers; of our own answers too, which come by as responses (proxy-wasm.md 2.5).
+    response: Vec<ResponseEdit<'static>>,
 }
 
 impl Context for Root {}
@@ -97,8 +112,13 @@ impl RootContext for Root {
         }
     }
 
-    fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream { active: self.active.clone(), cookies: Vec::new(), replied: false }))
+    fn on_tick(&mut self) {
+        self.waiting.release();
+    }
+
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        let (active, waiting) = (self.active.clone(), Rc::clone(&self.waiting));
+        Some(Box::new(Stream { id, active, waiting, waits: false, response: Vec::new() }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -119,39 +139,45 @@ fn in_force(policy: &Policy, text: &[u8]) -> String {
 
 impl Context for Stream {}
 
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if self.waits {
+            self.waiting.leave(self.id);
+        }
+    }
+}
+
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end: bool) -> Flow {
         let Some(active) = self.active.clone() else {
             // No host sends requests to a plugin that it has not configured.
-            return self.reply(None, apply::HOST_ERROR);
+            let _ = Answer::host_error().send(None);
+            return Flow::Pause;
         };
         match self.decide(&active) {
             Ok(flow) => flow,
             Err(error) => {
                 active.metrics.host_error(&error);
+                self.response.clear();
                 match active.policy.mode() {
                     Mode::Observe => Flow::Continue,
-                    Mode::Enforce => self.reply(Some(&active), apply::HOST_ERROR),
+                    Mode::Enforce => reply(&active, &Answer::host_error()),
                 }
             }
         }
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end: bool) -> Flow {
-        if !self.replied {
-            for cookie in core::mem::take(&mut self.cookies) {
-                if let (Err(error), Some(active)) = (host::add_response_header("set-cookie", &cookie), &self.active) {
-                    active.metrics.host_error(&error);
-                }
-            }
+        if let Some(active) = &self.active {
+            apply::respond(&core::mem::take(&mut self.response), &active.metrics);
         }
         Flow::Continue
     }
 }
 
 impl Stream {
-    fn decide(&mut self, active: &Active) -> Result<Flow, host::Error> {
-        let Active { policy, metrics, random, .. } = active;
+    fn decide(&mut self, active: &Rc<Active>) -> Result<Flow, host::Error> {
+        let Active { policy, metrics, random, .. } = &**active;
         let wire = host::request_headers()?;
         let lines = read::lines(&wire)?;
         let properties = read::Properties::read(active.facts, metrics);
@@ -161,32 +187,43 @@ impl Stream {
         let draws = Draws { fresh: Some(random.next()), ..Draws::default() };
         let decision = decide(policy, &request, &draws);
         apply::tell(policy, &request, &draws, &decision, metrics);
+        let is_observing = policy.mode() == Mode::Observe;
+        let fault = decision.own_fault(policy);
         metrics.count(match decision.action {
+            _ if fault.abort.is_some() && !is_observing => Counter::Abort,
             Action::Forward(_) => Counter::Forward,
             Action::Reply(_) => Counter::Reply,
             // Something of the request is missing, `:path` of a CONNECT for example: ours to leave alone.
             Action::Pass | Action::Undecidable(_) => Counter::Pass,
         });
-        if policy.mode() == Mode::Observe {
+        if is_observing {
             return Ok(Flow::Continue);
         }
-        self.cookies = decision.cookies.iter().map(crate::decision::IssuedCookie::set_cookie).collect();
-        if let Action::Reply(reply) = &decision.action {
-            return Ok(self.reply(Some(active), (reply.status, reply.reason)));
+        let answer = Answer::of(policy, &decision);
+        if answer.is_none() {
+            // Also of a request that waits: once it goes on its headers cannot be changed (proxy-wasm.md 2.1).
+            apply::edits(policy, &decision, &request)?;
         }
-        apply::edits(policy, &decision, &request)?;
-        Ok(Flow::Continue)
+        self.response = apply::response(&decision);
+        match fault.delay.map(|milliseconds| self.waiting.admit(milliseconds, policy.max_delayed())) {
+            Some(Ok(deadline)) => {
+                metrics.count(Counter::Delay);
+                self.waits = true;
+                self.waiting.enter(deadline, self.id, Rc::clone(active), answer);
+                return Ok(Flow::Pause);
+            }
+            Some(Err(Refused::Full)) => metrics.count(Counter::DelayOverflow),
+            Some(Err(Refused::Host(error))) => metrics.host_error(&error),
+            None => {}
+        }
+        Ok(answer.map_or(Flow::Continue, |answer| reply(active, &answer)))
     }
+}
 
-    /// Answers the request. The host stops it whatever is returned; should it not have taken the answer, the request
-    /// waits.
-    fn reply(&mut self, active: Option<&Active>, (status, reason): (u16, &str)) -> Flow {
-        self.replied = true;
-        if let Err(error) = apply::reply(status, reason, &self.cookies)
-            && let Some(active) = active
-        {
-            active.metrics.host_error(&error);
-        }
-        Flow::Pause
+/// Answers a request. The host stops it whatever is returned; should it not have taken the answer, the request waits.
+fn reply(active: &Active, answer: &Answer) -> Flow {
+    if let Err(error) = answer.send(Some(&active.policy)) {
+        active.metrics.host_error(&error);
     }
+    Flow::Pause
 }

@@ -1,27 +1,55 @@
 //! Carries a decision out.
 
-use super::host::{self, Error};
+use super::host::{self, Error, Map};
 use super::metrics::Metrics;
-use crate::decision::Decision;
+use crate::decision::{Decision, IssuedCookie};
 use crate::document::AccessLog;
 use crate::draw::Draws;
 use crate::edit::{self, Edit};
-use crate::pairs;
+use crate::operations::ResponseEdit;
 use crate::policy::Policy;
 use crate::recorded::Recording;
 use crate::report::access_log_values;
 use crate::request::Request;
-
-/// The answer to a request whose headers could not be read or changed.
-pub const HOST_ERROR: (u16, &str) = (503, "host_error");
+use std::borrow::Cow;
 
 /// Changes the request's headers; stops at the first that cannot be changed.
 pub fn edits(policy: &Policy, decision: &Decision<'_>, request: &Request<'_>) -> Result<(), Error> {
     edit::edits(policy, decision, request).iter().try_for_each(|edit| match edit {
-        Edit::Remove(name) => host::remove_request_header(name),
-        Edit::Set(name, value) => host::replace_request_header(name, value),
-        Edit::Add(name, value) => host::add_request_header(name, value),
+        Edit::Remove(name) => host::remove_header(Map::Request, name),
+        Edit::Set(name, value) => host::replace_header(Map::Request, name.as_bytes(), value),
+        Edit::Add(name, value) => host::add_header(Map::Request, name.as_bytes(), value),
     })
+}
+
+/// What becomes of the response's headers, kept from the request: operations, CORS, cookies.
+pub fn response(decision: &Decision<'_>) -> Vec<ResponseEdit<'static>> {
+    let name = |name: &Cow<'_, str>| Cow::Owned(name.to_string());
+    let edits = decision.response.iter().map(|edit| match edit {
+        ResponseEdit::Remove(gone) => ResponseEdit::Remove(name(gone)),
+        ResponseEdit::Set(set, value) => ResponseEdit::Set(name(set), Cow::Owned(value.to_vec())),
+        ResponseEdit::Add(added, value) => ResponseEdit::Add(name(added), Cow::Owned(value.to_vec())),
+    });
+    let cookie = |cookie: &IssuedCookie<'_>| {
+        ResponseEdit::Add(Cow::Borrowed("set-cookie"), Cow::Owned(cookie.set_cookie().into_bytes()))
+    };
+    edits.chain(decision.cookies.iter().map(cookie)).collect()
+}
+
+/// Changes the response's headers. One that cannot be changed costs the client no answer.
+pub fn respond(edits: &[ResponseEdit<'_>], metrics: &Metrics) {
+    for edit in edits {
+        let changed = match edit {
+            ResponseEdit::Remove(name) => host::remove_header(Map::Response, name.as_bytes()),
+            // The host's replace would leave further lines of this name.
+            ResponseEdit::Set(name, value) => host::remove_header(Map::Response, name.as_bytes())
+                .and_then(|()| host::add_header(Map::Response, name.as_bytes(), value)),
+            ResponseEdit::Add(name, value) => host::add_header(Map::Response, name.as_bytes(), value),
+        };
+        if let Err(error) = changed {
+            metrics.host_error(&error);
+        }
+    }
 }
 
 /// Tells the access log what the policy wants told.
@@ -42,10 +70,4 @@ pub fn tell(policy: &Policy, request: &Request<'_>, draws: &Draws<'_>, decision:
         let recording = Recording::new(policy, request, draws, decision);
         tell("switchyard_draws", &recording.write());
     }
-}
-
-/// Answers the request: no body, response code details `switchyard{reason}`, and the cookies that were issued.
-pub fn reply(status: u16, reason: &str, cookies: &[String]) -> Result<(), Error> {
-    let cookies: Vec<_> = cookies.iter().map(|cookie| (&b"set-cookie"[..], cookie.as_bytes())).collect();
-    host::reply(status, &format!("switchyard{{{reason}}}"), &pairs::encode(&cookies))
 }

@@ -53,12 +53,21 @@ pub enum Level {
     Error = 4,
 }
 
-const REQUEST_HEADERS: u32 = 0;
-const RESPONSE_HEADERS: u32 = 2;
+/// A header map.
+#[derive(Clone, Copy, Debug)]
+pub enum Map {
+    Request = 0,
+    Response = 2,
+}
+
 const PLUGIN_CONFIGURATION: u32 = 7;
 const COUNTER: u32 = 0;
 /// No gRPC status: Envoy derives one from the HTTP status for a gRPC request.
-const NO_GRPC_STATUS: i32 = -1;
+pub const NO_GRPC_STATUS: i32 = -1;
+/// The stream of a request, where one is to go on.
+const REQUEST: u32 = 0;
+/// WASI's clock that nobody sets.
+const MONOTONIC: u32 = 1;
 
 #[expect(unsafe_code, reason = "the ABI of the host: each wrapper passes slices that live through the call")]
 mod abi {
@@ -78,6 +87,9 @@ mod abi {
         fn proxy_define_metric(kind: u32, name: *const u8, n: usize, id: *mut u32) -> u32;
         fn proxy_increment_metric(id: u32, by: i64) -> u32;
         fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+        fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+        fn proxy_set_effective_context(id: u32) -> u32;
+        fn proxy_continue_stream(kind: u32) -> u32;
         fn proxy_send_local_response(
             status: u32,
             details: *const u8,
@@ -88,6 +100,12 @@ mod abi {
             headers_size: usize,
             grpc_status: i32,
         ) -> u32;
+    }
+
+    #[link(wasm_import_module = "wasi_snapshot_preview1")]
+    unsafe extern "C" {
+        // std's `Instant` panics where the host has no such clock.
+        fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u32;
     }
 
     /// Takes what a host call answers in memory of ours.
@@ -171,16 +189,43 @@ mod abi {
         Ok(time)
     }
 
-    pub fn local_response(status: u32, details: &[u8], headers: &[u8], grpc_status: i32) -> Result<(), Status> {
-        let (body, body_size) = ([].as_ptr(), 0);
+    pub fn clock(clock: u32) -> Result<u64, Status> {
+        let mut time = 0;
+        // SAFETY: see `buffer`.
+        Status::of(unsafe { clock_time_get(clock, 1, &raw mut time) })?;
+        Ok(time)
+    }
+
+    pub fn set_tick_period(milliseconds: u32) -> Result<(), Status> {
+        // SAFETY: only numbers are passed; so in the next two.
+        Status::of(unsafe { proxy_set_tick_period_milliseconds(milliseconds) })
+    }
+
+    pub fn set_effective_context(id: u32) -> Result<(), Status> {
+        // SAFETY: see `set_tick_period`.
+        Status::of(unsafe { proxy_set_effective_context(id) })
+    }
+
+    pub fn continue_stream(kind: u32) -> Result<(), Status> {
+        // SAFETY: see `set_tick_period`.
+        Status::of(unsafe { proxy_continue_stream(kind) })
+    }
+
+    pub fn local_response(
+        status: u32,
+        details: &[u8],
+        headers: &[u8],
+        body: &[u8],
+        grpc_status: i32,
+    ) -> Result<(), Status> {
         // SAFETY: see `log`.
         Status::of(unsafe {
             proxy_send_local_response(
                 status,
                 details.as_ptr(),
                 details.len(),
-                body,
-                body_size,
+                body.as_ptr(),
+                body.len(),
                 headers.as_ptr(),
                 headers.len(),
                 grpc_status,
@@ -208,27 +253,22 @@ pub fn configuration() -> Result<Vec<u8>, Status> {
 
 /// All request headers in the form of [`pairs`](crate::pairs).
 pub fn request_headers() -> Result<Vec<u8>, Error> {
-    named("proxy_get_header_map_pairs", abi::headers(REQUEST_HEADERS))
+    named("proxy_get_header_map_pairs", abi::headers(Map::Request as u32))
 }
 
-/// Sets the first line of a request header.
-pub fn replace_request_header(name: &str, value: &[u8]) -> Result<(), Error> {
-    named("proxy_replace_header_map_value", abi::replace_header(REQUEST_HEADERS, name.as_bytes(), value))
+/// Sets the first line of a header.
+pub fn replace_header(map: Map, name: &[u8], value: &[u8]) -> Result<(), Error> {
+    named("proxy_replace_header_map_value", abi::replace_header(map as u32, name, value))
 }
 
-/// Adds a line to a request header.
-pub fn add_request_header(name: &str, value: &[u8]) -> Result<(), Error> {
-    named("proxy_add_header_map_value", abi::add_header(REQUEST_HEADERS, name.as_bytes(), value))
+/// Adds a line to a header.
+pub fn add_header(map: Map, name: &[u8], value: &[u8]) -> Result<(), Error> {
+    named("proxy_add_header_map_value", abi::add_header(map as u32, name, value))
 }
 
-/// Removes all lines of a request header.
-pub fn remove_request_header(name: &[u8]) -> Result<(), Error> {
-    named("proxy_remove_header_map_value", abi::remove_header(REQUEST_HEADERS, name))
-}
-
-/// Adds a line to the response.
-pub fn add_response_header(name: &str, value: &str) -> Result<(), Error> {
-    named("proxy_add_header_map_value", abi::add_header(RESPONSE_HEADERS, name.as_bytes(), value.as_bytes()))
+/// Removes all lines of a header.
+pub fn remove_header(map: Map, name: &[u8]) -> Result<(), Error> {
+    named("proxy_remove_header_map_value", abi::remove_header(map as u32, name))
 }
 
 /// A property by its path, its parts with a NUL between; `None` where there is none.
@@ -255,13 +295,33 @@ pub fn count(id: u32, by: u32) -> Result<(), Error> {
 }
 
 /// The time in nanoseconds since 1970.
-pub fn time() -> Result<u64, Status> {
-    abi::time()
+pub fn time() -> Result<u64, Error> {
+    named("proxy_get_current_time_nanoseconds", abi::time())
 }
 
-/// Answers the request without a body; the host does it once the callback has returned. `headers` in the form of
+/// Nanoseconds since some moment, of a clock that nobody sets.
+pub fn monotonic_time() -> Result<u64, Error> {
+    named("clock_time_get", abi::clock(MONOTONIC))
+}
+
+/// Has the root context called so often; 0 for never.
+pub fn set_tick_period(milliseconds: u32) -> Result<(), Error> {
+    named("proxy_set_tick_period_milliseconds", abi::set_tick_period(milliseconds))
+}
+
+/// Makes later calls of this callback act on another context.
+pub fn set_effective_context(id: u32) -> Result<(), Error> {
+    named("proxy_set_effective_context", abi::set_effective_context(id))
+}
+
+/// Lets the request go on; the host does it once the callback has returned. Its headers cannot be changed any more.
+pub fn resume_request() -> Result<(), Error> {
+    named("proxy_continue_stream", abi::continue_stream(REQUEST))
+}
+
+/// Answers the request; the host does it once the callback has returned. `headers` in the form of
 /// [`pairs`](crate::pairs).
-pub fn reply(status: u16, details: &str, headers: &[u8]) -> Result<(), Error> {
-    let result = abi::local_response(status.into(), details.as_bytes(), headers, NO_GRPC_STATUS);
+pub fn reply(status: u16, details: &str, headers: &[u8], body: &[u8], grpc_status: i32) -> Result<(), Error> {
+    let result = abi::local_response(status.into(), details.as_bytes(), headers, body, grpc_status);
     named("proxy_send_local_response", result)
 }

@@ -6,7 +6,7 @@
 use super::host::{self, Error, Level};
 use core::cell::Cell;
 
-/// What is counted of each request: one of these.
+/// What is counted: of each request one of the first four.
 #[derive(Clone, Copy, Debug)]
 pub enum Counter {
     /// It went to a destination (or would have, under `mode: observe`).
@@ -15,14 +15,28 @@ pub enum Counter {
     Reply,
     /// It was left to Envoy's own routes.
     Pass,
+    /// The filter answered it with an error on purpose.
+    Abort,
+    /// The filter had it wait first.
+    Delay,
+    /// It should have waited, and too many did.
+    DelayOverflow,
 }
+
+/// Names of the counters, in the order of [`Counter`].
+const NAMES: [&str; 6] = [
+    "switchyard_forward",
+    "switchyard_reply",
+    "switchyard_pass",
+    "switchyard_aborts",
+    "switchyard_delays",
+    "switchyard_delays_overflow",
+];
 
 /// The counters of one configuration. A host that does not define them counts nothing.
 #[derive(Debug)]
 pub struct Metrics {
-    forward: Option<u32>,
-    reply: Option<u32>,
-    pass: Option<u32>,
+    ids: [Option<u32>; NAMES.len()],
     host_errors: Option<u32>,
     errors: Cell<u64>,
 }
@@ -31,22 +45,12 @@ impl Metrics {
     /// Defines all counters: once for each configuration, as every definition makes a new id.
     pub fn define() -> Self {
         let define = |name| host::define_counter(name).ok();
-        Self {
-            forward: define("switchyard_forward"),
-            reply: define("switchyard_reply"),
-            pass: define("switchyard_pass"),
-            host_errors: define("switchyard_host_errors"),
-            errors: Cell::new(0),
-        }
+        Self { ids: NAMES.map(define), host_errors: define("switchyard_host_errors"), errors: Cell::new(0) }
     }
 
     /// Counts a request.
     pub fn count(&self, counter: Counter) {
-        let id = match counter {
-            Counter::Forward => self.forward,
-            Counter::Reply => self.reply,
-            Counter::Pass => self.pass,
-        };
+        let id = self.ids.get(counter as usize).copied().flatten();
         if let Some(Err(error)) = id.map(|id| host::count(id, 1)) {
             self.host_error(&error);
         }

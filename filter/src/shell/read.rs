@@ -38,7 +38,7 @@ impl Properties {
 
     /// The same, read.
     pub fn connection(&self) -> Connection<'_> {
-        let [protocol, source, destination, server_name, peer] = &self.0;
+        let [protocol, source, destination, server_name, peer] = self.0.each_ref().map(Option::as_ref);
         Connection {
             protocol: text(protocol),
             source: address(source),
@@ -51,7 +51,7 @@ impl Properties {
     /// The trusted downstream address, where it was asked for; none where the listener is no IP socket.
     pub fn source_address(&self) -> Option<IpAddr> {
         let [_, source, ..] = &self.0;
-        match address(source) {
+        match address(source.as_ref()) {
             Known::Present(address) => Some(address.ip()),
             Known::Absent | Known::Unknown => None,
         }
@@ -59,12 +59,12 @@ impl Properties {
 }
 
 /// A text that the host has; one that was not asked for counts as absent, and nobody looks at it.
-fn text(property: &Option<Vec<u8>>) -> Known<&[u8]> {
-    property.as_deref().filter(|text| !text.is_empty()).map_or(Known::Absent, Known::Present)
+fn text(property: Option<&Vec<u8>>) -> Known<&[u8]> {
+    property.map(Vec::as_slice).filter(|text| !text.is_empty()).map_or(Known::Absent, Known::Present)
 }
 
 /// `ip:port`, or an address alone.
-fn address(property: &Option<Vec<u8>>) -> Known<SocketAddr> {
+fn address(property: Option<&Vec<u8>>) -> Known<SocketAddr> {
     let Known::Present(text) = text(property) else {
         return Known::Absent;
     };

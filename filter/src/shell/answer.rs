@@ -1,0 +1,77 @@
+//! Answers of our own.
+
+use super::host::{self, Error};
+use crate::decision::{Action, Decision};
+use crate::fault::AbortStatus;
+use crate::pairs;
+use crate::policy::{Policy, Rule};
+
+/// The body of an abort, as Envoy's fault filter has it (envoy.md 2).
+const ABORTED: &str = "fault filter abort";
+
+/// What a request is answered with. It outlives the decision, so it holds nothing of the request.
+#[derive(Debug)]
+pub struct Answer {
+    status: u16,
+    /// A gRPC status of its own. Without one Envoy derives it from the HTTP status, for a gRPC request.
+    grpc_status: i32,
+    details: String,
+    /// In the form of [`pairs`].
+    headers: Vec<u8>,
+    body: Body,
+}
+
+/// A body: the policy has it, so that a thousand answers that wait do not have a copy each.
+#[derive(Debug)]
+enum Body {
+    None,
+    Aborted,
+    /// Of the direct response of this rule.
+    OfRule(usize),
+}
+
+impl Answer {
+    /// The answer to a request whose headers could not be read or changed.
+    pub fn host_error() -> Self {
+        Self::new(503, "host_error", None, Body::None)
+    }
+
+    /// What a decision answers; `None` for a request that goes on.
+    pub fn of(policy: &Policy, decision: &Decision<'_>) -> Option<Self> {
+        if let Some(abort) = decision.own_fault(policy).abort {
+            let (status, grpc_status) = match abort {
+                AbortStatus::Http(status) => (status, host::NO_GRPC_STATUS),
+                // As Envoy: with the gRPC status for a gRPC request, a plain 200 for any other (envoy.md 2).
+                AbortStatus::Grpc(status) => (200, status.into()),
+            };
+            return Some(Self { grpc_status, ..Self::new(status, "fault_abort", decision.rule(), Body::Aborted) });
+        }
+        let Action::Reply(reply) = &decision.action else {
+            return None;
+        };
+        let place = reply.rule.filter(|_| !reply.body.is_empty());
+        let place = place.and_then(|rule| policy.rules().iter().position(|other| core::ptr::eq(other, rule)));
+        let body = place.map_or(Body::None, Body::OfRule);
+        let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (name.as_bytes(), &**value)).collect();
+        Some(Self { headers: pairs::encode(&headers), ..Self::new(reply.status, reply.reason, reply.rule, body) })
+    }
+
+    fn new(status: u16, reason: &str, rule: Option<&Rule>, body: Body) -> Self {
+        let rule = rule.map(|rule| [":", &rule.virtual_service, "/", &rule.name].concat()).unwrap_or_default();
+        let details = ["switchyard{", reason, &rule, "}"].concat();
+        Self { status, grpc_status: host::NO_GRPC_STATUS, details, headers: pairs::encode(&[]), body }
+    }
+
+    /// Answers the request that host calls act on.
+    pub fn send(&self, policy: Option<&Policy>) -> Result<(), Error> {
+        let body: &[u8] = match self.body {
+            Body::None => b"",
+            Body::Aborted => ABORTED.as_bytes(),
+            Body::OfRule(place) => {
+                let rule = policy.and_then(|policy| policy.rules().get(place));
+                rule.and_then(Rule::direct_body).unwrap_or_default()
+            }
+        };
+        host::reply(self.status, &self.details, &self.headers, body, self.grpc_status)
+    }
+}
