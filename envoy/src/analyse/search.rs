@@ -46,8 +46,7 @@ impl<'a> Part<'a> {
 pub fn find(alphabet: Alphabet, parts: &[Part<'_>], budget: &mut Budget) -> Result<Option<Vec<u8>>, TooLarge> {
     let fulfils = |text: &[u8]| parts.iter().all(|part| part.language.has(text) == part.inside);
     let literals = parts.iter().filter(|part| part.inside);
-    let beginning =
-        literals.clone().map(|part| part.language.beginning()).max_by_key(Vec::len).unwrap_or_default();
+    let beginning = literals.clone().map(|part| part.language.beginning()).max_by_key(Vec::len).unwrap_or_default();
     if !beginning.iter().all(|byte| alphabet.has(*byte)) {
         return Ok(None);
     }

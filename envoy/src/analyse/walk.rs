@@ -126,9 +126,8 @@ mod tests {
 
     #[test]
     fn a_walk_ends_as_the_matcher_decides() {
-        let patterns = [
-            "/a|/ab", "/a.*", "(?i)/AB", "/a$", "/a\\b.*", "[^/]+", "", "/a/?", "(?m)^/a$", "/.{2,4}", "/é", "a*?",
-        ];
+        let patterns =
+            ["/a|/ab", "/a.*", "(?i)/AB", "/a$", "/a\\b.*", "[^/]+", "", "/a/?", "(?m)^/a$", "/.{2,4}", "/é", "a*?"];
         let texts = ["", "/", "/a", "/ab", "/aB", "/a/", "/abcd", "/abcdef", "/é", "a", "aa", "/a\n"];
         for pattern in patterns {
             let regex = Regex::compile(pattern, &mut At::root()).expect(pattern);
