@@ -321,12 +321,15 @@ fn levels(several: bool, own: Option<Operations>, rule: Option<&Operations>) -> 
 
 fn mirrors(http: &HttpRoute, from: &From<'_>, draws: &str, scope: &Scope<'_>, at: &mut At) -> Vec<Mirror> {
     let mut mirrors: Vec<Mirror> = Vec::new();
-    let mut add = |written: &document::Destination, millionths: u32, at: &mut At| {
-        let destination = destination(0, written, from, scope, at);
+    let mut add = |index: usize, written: &document::Destination, millionths: u32, at: &mut At| {
+        let destination = destination(index, written, from, scope, at);
         // Named after where the copy goes: an insertion moves no draws.
         let port = written.port.as_ref().map(|port| port.number.to_string()).unwrap_or_default();
         let first = format!("{draws}/mirror/{}|{}|{port}", destination.host, destination.subset);
-        let repeats = mirrors.iter().filter(|mirror| mirror.chance.name.starts_with(&first)).count();
+        let repeats = mirrors.iter().filter(|mirror| {
+            mirror.chance.name.strip_prefix(&*first).is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))
+        });
+        let repeats = repeats.count();
         let name = if repeats == 0 { first } else { format!("{first}#{}", repeats.saturating_add(1)) };
         let chance = Chance::new(scope.seed, &name, millionths);
         // istio.md 1.14: an explicit 0 is no mirror at all.
@@ -343,7 +346,7 @@ fn mirrors(http: &HttpRoute, from: &From<'_>, draws: &str, scope: &Scope<'_>, at
     let percentage = http.mirror_percentage.as_ref();
     let percentage = percentage.map(|percent| at.field("mirrorPercentage", |at| millionths(percent, Least::Any, at)));
     if let Some(written) = &http.mirror {
-        at.field("mirror", |at| add(written, percentage.or(percent).unwrap_or(WHOLE), at));
+        at.field("mirror", |at| add(0, written, percentage.or(percent).unwrap_or(WHOLE), at));
     }
     at.field("mirrors", |at| {
         for (index, mirror) in http.mirrors.iter().enumerate() {
@@ -351,7 +354,7 @@ fn mirrors(http: &HttpRoute, from: &From<'_>, draws: &str, scope: &Scope<'_>, at
                 let percentage = mirror.percentage.as_ref();
                 let share = percentage.map(|percent| at.field("percentage", |at| millionths(percent, Least::Any, at)));
                 match &mirror.destination {
-                    Some(written) => at.field("destination", |at| add(written, share.unwrap_or(WHOLE), at)),
+                    Some(written) => at.field("destination", |at| add(index, written, share.unwrap_or(WHOLE), at)),
                     None => at.error("`destination` is missing"),
                 }
             });
