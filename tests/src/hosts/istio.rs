@@ -11,11 +11,11 @@
 mod judge;
 mod plain;
 
-use crate::case::{CaseFile, Host, Tally};
-use crate::harness::{Echo, from_latin1};
+use crate::case::{CaseFile, Host, LoweredRequest, Tally};
+use crate::harness::{Client, Echo, from_latin1};
 use crate::hosts::envoy::lines;
-use crate::istio::{self, Istiod, Kind};
-use judge::judge;
+use crate::istio::{self, Exchange, IstioEnvoy, Istiod, Kind, Route, Routes};
+use judge::{Chance, Verdict, judge, taken};
 use plain::Plain;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -35,12 +35,25 @@ pub struct Outcome {
     not_plain: BTreeMap<String, Vec<String>>,
     refused_too: Vec<String>,
     taken: Vec<String>,
+    stuck: usize,
     took: Duration,
 }
 
+/// How long one exchange may take, injected delays included.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often a request is sent again where Istio leaves something to chance and it fell otherwise than it must here,
+/// and for how long.
+const AGAIN: (usize, Duration) = (300, Duration::from_secs(3));
+
+/// How long copies of a mirrored request may take to arrive.
+const COPIES: Duration = Duration::from_secs(2);
+
 /// What became of one case.
-enum Result1 {
+enum Done {
+    /// Its requests were sent.
     Ran { kind: Kind, wrong: Vec<String>, compared: usize, without: Vec<String> },
+    /// It was to be refused: whether Istio does.
     Refused(bool),
 }
 
@@ -82,36 +95,78 @@ pub async fn run_all(cases: &[CaseFile]) -> Result<Outcome, String> {
     Ok(outcome)
 }
 
-async fn run(case: &CaseFile, plain: Plain) -> Result<Result1, String> {
+async fn run(case: &CaseFile, plain: Plain) -> Result<(Done, usize), String> {
     if case.lowered.refused {
         return match Istiod::start(&plain.manifests).await {
-            Ok(_) => Ok(Result1::Refused(false)),
-            Err(said) if said.starts_with("istiod refuses: ") => Ok(Result1::Refused(true)),
+            Ok(istiod) => Ok((Done::Refused(false), istiod.stuck())),
+            Err(said) if said.starts_with("istiod refuses: ") => Ok((Done::Refused(true), 0)),
             Err(error) => Err(error),
         };
     }
     let echo = Echo::named("upstream").at(([0, 0, 0, 0], 0).into()).recording().start().await?;
-    let manifests = plain.at_upstream(echo.address().port());
-    let istiod = Istiod::start(&manifests).await?;
+    let istiod = Istiod::start(&plain.at_upstream(echo.address().port())).await?;
     let envoy = istiod.run(&plain.proxy).await?;
-    let routes = envoy.routes().await?;
-    let mut client = envoy.client(plain.port)?;
+    let client = envoy.client(plain.port)?.patience(PATIENCE);
+    let mut running = Running { routes: envoy.routes().await?, envoy, client, echo, plain };
     let (mut wrong, mut compared, mut without) = (Vec::new(), 0, Vec::new());
     for (number, request) in case.lowered.requests.iter().enumerate() {
-        let seen = envoy.send(&mut client, &echo, &lines(request, None)).await;
-        let verdict = match seen {
-            Ok(seen) => judge(request, &seen, &routes, &plain),
-            Err(error) => {
-                wrong.push(format!("requests[{number}]: {error}"));
-                continue;
+        match running.ask(request).await {
+            Ok(verdict) => {
+                compared += verdict.compared;
+                without.extend(verdict.without_counterpart);
+                wrong.extend(verdict.wrong.into_iter().map(|line| format!("requests[{number}]: {line}")));
             }
-        };
-        compared += verdict.compared;
-        without.extend(verdict.without_counterpart);
-        wrong.extend(verdict.wrong.into_iter().map(|line| format!("requests[{number}]: {line}")));
+            Err(error) => wrong.push(format!("requests[{number}]: {error}")),
+        }
     }
-    envoy.stop().await?;
-    Ok(Result1::Ran { kind: plain.proxy.kind, wrong, compared, without })
+    running.envoy.stop().await?;
+    Ok((Done::Ran { kind: running.plain.proxy.kind, wrong, compared, without }, istiod.stuck()))
+}
+
+/// A case in its Istio.
+struct Running {
+    envoy: IstioEnvoy,
+    routes: Routes,
+    client: Client,
+    echo: Echo,
+    plain: Plain,
+}
+
+impl Running {
+    /// Sends a request; where something is left to chance, until it falls as expected. What never does must at least be
+    /// possible: a share of 1 % need not come up.
+    async fn ask(&mut self, request: &LoweredRequest) -> Result<Verdict, String> {
+        let sent = lines(request, None);
+        let start = Instant::now();
+        for count in 1.. {
+            let mut seen = self.envoy.send(&mut self.client, &self.echo, &sent).await?;
+            let route = taken(&seen, &self.routes);
+            self.wait_for_copies(&mut seen, route).await;
+            let verdict = judge(request, &seen, route, &self.plain, Chance::Fallen);
+            if verdict.wrong.is_empty() || !route.is_some_and(Route::is_random) {
+                return Ok(verdict);
+            }
+            if count > AGAIN.0 || start.elapsed() > AGAIN.1 {
+                return Ok(judge(request, &seen, route, &self.plain, Chance::Possible));
+            }
+        }
+        Err("nothing was sent".into())
+    }
+
+    /// Copies are sent beside the request, and nobody waits for them.
+    async fn wait_for_copies(&self, seen: &mut Exchange, route: Option<&Route>) {
+        let mirrors = route.map(Route::mirrors).unwrap_or_default();
+        if mirrors.iter().all(|(_, share)| *share == 0) {
+            return;
+        }
+        let sure = mirrors.iter().filter(|(_, share)| *share >= 1_000_000).count();
+        let start = Instant::now();
+        // Those that may come have a moment in any case.
+        while (seen.mirrored.len() < sure && start.elapsed() < COPIES) || start.elapsed() < COPIES / 100 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            seen.mirrored.extend(self.echo.received());
+        }
+    }
 }
 
 impl Outcome {
@@ -125,16 +180,18 @@ impl Outcome {
             not_plain: BTreeMap::new(),
             refused_too: Vec::new(),
             taken: Vec::new(),
+            stuck: 0,
             took: Duration::ZERO,
         }
     }
 
-    fn count(&mut self, case: &CaseFile, result: Result<Result1, String>) {
+    fn count(&mut self, case: &CaseFile, result: Result<(Done, usize), String>) {
         let name = &case.lowered.name;
-        match result {
-            Ok(Result1::Refused(true)) => self.refused_too.push(name.clone()),
-            Ok(Result1::Refused(false)) => self.taken.push(name.clone()),
-            Ok(Result1::Ran { kind, mut wrong, compared, without }) => {
+        self.stuck += result.as_ref().map_or(0, |(_, stuck)| *stuck);
+        match result.map(|(done, _)| done) {
+            Ok(Done::Refused(true)) => self.refused_too.push(name.clone()),
+            Ok(Done::Refused(false)) => self.taken.push(name.clone()),
+            Ok(Done::Ran { kind, mut wrong, compared, without }) => {
                 if compared == 0 && wrong.is_empty() {
                     let fields: BTreeSet<_> = without.into_iter().collect();
                     let fields: Vec<_> = fields.into_iter().collect();
@@ -172,11 +229,12 @@ impl Outcome {
         let how: Vec<String> = self.ran.iter().map(|(kind, count)| format!("{count} as {kind}")).collect();
         let _ = write!(
             text,
-            "\n{ran} cases ran in Istio ({}), {} requests, {} fields compared, in {:.0} s",
+            "\n{ran} cases ran in Istio ({}), {} requests, {} fields compared, in {:.0} s; {} starts of istiod came to nothing and were repeated",
             how.join(", "),
             self.requests,
             self.compared,
-            self.took.as_secs_f64()
+            self.took.as_secs_f64(),
+            self.stuck
         );
         let counts: Vec<String> = self.not_plain.iter().map(|(why, names)| format!("{why} {}", names.len())).collect();
         let all: usize = self.not_plain.values().map(Vec::len).sum();

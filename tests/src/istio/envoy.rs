@@ -7,6 +7,8 @@ use super::proxy::Proxy;
 use super::routes::Routes;
 use crate::harness::{Client, Echo, Envoy, Launch, Request, envoy_binary_of};
 use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -26,7 +28,7 @@ impl IstioEnvoy {
         let folder = TempDir::with_prefix("switchyard-proxy-").map_err(|error| error.to_string())?;
         let config = folder.path().join("envoy.json");
         std::fs::write(&config, proxy.bootstrap(istiod.grpc()).to_string()).map_err(|error| error.to_string())?;
-        let envoy = Launch::new(&config).binary(envoy_binary_of(ENVOY)?).start().await?;
+        let envoy = Launch::new(&config).binary(binary()?).start().await?;
         let running = Self { envoy, proxy: proxy.clone(), _folder: folder };
         running.wait_synced(&istiod.version()).await?;
         Ok(running)
@@ -110,6 +112,12 @@ impl IstioEnvoy {
     pub async fn stop(self) -> Result<(), String> {
         self.envoy.stop().await
     }
+}
+
+/// The pinned Envoy, looked for once.
+fn binary() -> Result<PathBuf, String> {
+    static BINARY: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| envoy_binary_of(ENVOY));
+    BINARY.clone()
 }
 
 /// Which manifests a route table is of.

@@ -10,21 +10,29 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How long a start may take before it is tried again: it takes 0.2 s alone, and about 3 of 100 never read the folder
-/// (istio.md 5.0).
-const PATIENCE: Duration = Duration::from_secs(6);
+/// How long it may take until it answers: it takes 0.2 s alone.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long it may then say that there is no service. One start of six never does what it has read (its registry starts
+/// to listen after the files were told, and nobody tells them again); the others do within 0.03 s.
+const EMPTY: Duration = Duration::from_millis(400);
 /// How often it is started at most.
-const STARTS: usize = 5;
+const STARTS: usize = 10;
 /// Lines of its log that errors quote.
 const TAIL: usize = 15;
 
 /// istiod: `PILOT_DISCOVERY_BIN`, else the pinned one, which `tests/tools/istiod.sh` builds at first use (minutes).
 /// Errors: what the script says; without Go on the PATH it cannot build.
 pub fn binary() -> Result<PathBuf, String> {
+    static BINARY: LazyLock<Result<PathBuf, String>> = LazyLock::new(build);
+    BINARY.clone()
+}
+
+fn build() -> Result<PathBuf, String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/istiod.sh");
     let output = Command::new(&script)
         .stdin(Stdio::null())
@@ -40,6 +48,7 @@ pub fn binary() -> Result<PathBuf, String> {
 #[derive(Debug)]
 pub struct Istiod {
     process: Kept,
+    stuck: usize,
     http: SocketAddr,
     grpc: SocketAddr,
     version: AtomicU64,
@@ -51,13 +60,14 @@ impl Istiod {
     /// Starts it with these manifests (JSON objects) and waits until it has read them. Each needs a namespace; kinds that
     /// are not Istio's, Service among them, istiod skips.
     ///
-    /// Errors: no binary, manifests that Istio's validation refuses (`istiod refuses: …`), 5 starts of which none read
+    /// Errors: no binary, manifests that Istio's validation refuses (`istiod refuses: …`), 10 starts of which none read
     /// the folder.
     pub async fn start(manifests: &[Value]) -> Result<Self, String> {
         let binary = binary()?;
         let mut last = String::new();
-        for _ in 0..STARTS {
+        for stuck in 0..STARTS {
             let mut istiod = Self::launch(&binary, manifests)?;
+            istiod.stuck = stuck;
             match istiod.wait_until_read().await {
                 Ok(()) => return Ok(istiod),
                 Err(Start::Refused(said)) => return Err(format!("istiod refuses: {said}")),
@@ -84,6 +94,11 @@ impl Istiod {
     /// listeners, routes and endpoints. Errors: it has not within 30 s; what Envoy says.
     pub async fn run(&self, proxy: &Proxy) -> Result<IstioEnvoy, String> {
         IstioEnvoy::start(self, proxy).await
+    }
+
+    /// How many starts before this one never got to know any service, and were given up.
+    pub fn stuck(&self) -> usize {
+        self.stuck
     }
 
     /// The process id.
@@ -160,12 +175,13 @@ impl Istiod {
             .stderr(Stdio::from(errors));
         let process =
             Kept::start(command).map_err(|error| format!("`{}` does not start: {error}", binary.display()))?;
-        Ok(Self { process, http, grpc, version, folder })
+        Ok(Self { process, stuck: 0, http, grpc, version, folder })
     }
 
     async fn wait_until_read(&mut self) -> Result<(), Start> {
         let deadline = Instant::now() + PATIENCE;
         let marker = marker(&self.version());
+        let mut answering: Option<Instant> = None;
         loop {
             if let Some(status) = self.process.ended() {
                 let log = self.log();
@@ -176,13 +192,17 @@ impl Istiod {
                 };
             }
             let known = self.debug("/debug/registryz").await;
-            let known = known.ok().filter(|services| lists(services, &marker));
-            let serves = known.is_some() && tokio::net::TcpStream::connect(self.grpc).await.is_ok();
-            if serves {
-                return Ok(());
+            if let Ok(services) = known {
+                let since = answering.get_or_insert_with(Instant::now).elapsed();
+                if lists(&services, &marker) && tokio::net::TcpStream::connect(self.grpc).await.is_ok() {
+                    return Ok(());
+                }
+                if since > EMPTY {
+                    return Err(Start::Stuck("istiod never read its folder".into()));
+                }
             }
             if Instant::now() > deadline {
-                return Err(Start::Stuck(format!("istiod has not read its folder after {PATIENCE:?}")));
+                return Err(Start::Stuck(format!("istiod does not answer after {PATIENCE:?}")));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

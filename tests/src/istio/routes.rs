@@ -3,6 +3,9 @@
 use super::exchange::at;
 use serde_json::Value;
 
+/// All of a million.
+const ALL: u64 = 1_000_000;
+
 /// Every route that an Envoy has, as its admin interface tells them.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
@@ -77,6 +80,35 @@ impl Route {
         clusters.map(one).filter(|destination| destination.weight > 0).collect()
     }
 
+    /// Where copies go, each with its share in millionths.
+    pub fn mirrors(&self) -> Vec<(String, u64)> {
+        let policies = list(&self.value["route"]["request_mirror_policies"]).iter();
+        policies
+            .map(|policy| (text(&policy["cluster"]), millionths(&policy["runtime_fraction"]["default_value"], ALL)))
+            .collect()
+    }
+
+    /// What its fault filter injects, as JSON of `envoy.extensions.filters.http.fault.v3.HTTPFault`; null for nothing.
+    pub fn fault(&self) -> &Value {
+        &self.value["typed_per_filter_config"]["envoy.filters.http.fault"]
+    }
+
+    /// How many of a million requests the fault filter delays, and how many it aborts.
+    pub fn fault_shares(&self) -> (u64, u64) {
+        let share = |part: &str| millionths(&self.fault()[part]["percentage"], 0);
+        (share("delay"), share("abort"))
+    }
+
+    /// Whether anything of it is left to chance: two requests may differ.
+    pub fn is_random(&self) -> bool {
+        let chance = |share: u64| share > 0 && share < ALL;
+        let (delay, abort) = self.fault_shares();
+        self.destinations().len() > 1
+            || chance(delay)
+            || chance(abort)
+            || self.mirrors().iter().any(|(_, share)| chance(*share))
+    }
+
     /// How long the whole exchange may take, in milliseconds; `None` for as long as it likes.
     pub fn timeout_ms(&self) -> Option<u64> {
         milliseconds(&self.value["route"]["timeout"]).filter(|timeout| *timeout > 0)
@@ -85,6 +117,19 @@ impl Route {
     /// The retry policy, as JSON of `envoy.config.route.v3.RetryPolicy`; null where nothing is tried again.
     pub fn retries(&self) -> &Value {
         &self.value["route"]["retry_policy"]
+    }
+}
+
+/// A share of `envoy.type.v3.FractionalPercent`, whose fields of value 0 JSON leaves out; `none` where there is no share.
+fn millionths(share: &Value, none: u64) -> u64 {
+    if !share.is_object() {
+        return none;
+    }
+    let numerator = share["numerator"].as_u64().unwrap_or(0);
+    match share["denominator"].as_str() {
+        Some("MILLION") => numerator,
+        Some("TEN_THOUSAND") => numerator * 100,
+        _ => numerator * 10_000,
     }
 }
 

@@ -19,18 +19,37 @@ pub struct Verdict {
     pub without_counterpart: Vec<String>,
 }
 
+/// How what Istio leaves to chance is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chance {
+    /// As it fell: this must be what is expected.
+    Fallen,
+    /// As it can fall: what is expected must be possible.
+    Possible,
+}
+
 struct Judge<'a> {
     seen: &'a Exchange,
     route: Option<&'a Route>,
     numbered: bool,
+    chance: Chance,
     verdict: Verdict,
 }
 
+/// The route that took a request; `None`: none of a VirtualService.
+pub fn taken<'a>(seen: &Exchange, routes: &'a Routes) -> Option<&'a Route> {
+    routes.find(seen.route.as_deref(), seen.virtual_service.as_deref()?).next()
+}
+
 /// Compares what a request's decision was expected to be with what Istio did.
-pub fn judge(request: &LoweredRequest, seen: &Exchange, routes: &Routes, plain: &Plain) -> Verdict {
-    let owner = seen.virtual_service.as_deref();
-    let route = owner.and_then(|owner| routes.find(seen.route.as_deref(), owner).next());
-    let mut judge = Judge { seen, route, numbered: plain.numbered, verdict: Verdict::default() };
+pub fn judge(
+    request: &LoweredRequest,
+    seen: &Exchange,
+    route: Option<&Route>,
+    plain: &Plain,
+    chance: Chance,
+) -> Verdict {
+    let mut judge = Judge { seen, route, numbered: plain.numbered, chance, verdict: Verdict::default() };
     if let Some(status) = request.envoy_answers {
         judge.same("envoyAnswers", &status.into(), &seen.status.into());
         return judge.verdict;
@@ -81,19 +100,24 @@ impl Judge<'_> {
                 }
             }
             ("responseHeaders", Value::Array(lines)) if !lines.is_empty() => self.response_headers(lines),
-            ("reply", Value::Object(reply)) => {
-                for (name, expected) in reply {
-                    match name.as_str() {
-                        "status" => self.same("reply.status", expected, &seen.status.into()),
-                        "body" => {
-                            let found = switchyard_filter::report::latin1(&seen.body);
-                            self.same("reply.body", expected, &found.into());
-                        }
-                        _ => self.without(&format!("reply.{name}")),
+            ("removedHeaders", Value::Array(names)) => {
+                for name in names.iter().filter_map(Value::as_str) {
+                    match &seen.upstream {
+                        Some(_) => self.same(&format!("{field}: {name}"), &Value::Null, &self.upstream(name).into()),
+                        None => self.without(field),
                     }
                 }
             }
-            ("reply", Value::Null) => self.same("reply: upstream", &true.into(), &seen.upstream.is_some().into()),
+            ("removedResponseHeaders", Value::Array(names)) => {
+                for name in names.iter().filter_map(Value::as_str) {
+                    let found = seen.header(name).next().map(ToOwned::to_owned);
+                    self.same(&format!("{field}: {name}"), &Value::Null, &found.into());
+                }
+            }
+            ("reply", _) => self.reply(expected),
+            ("fault", _) => self.fault(expected),
+            ("mirrors", Value::Array(clusters)) => self.mirrors(clusters),
+            ("chances", Value::Array(chances)) => self.chances(chances),
             ("timeoutMs", _) => self.timeout(expected),
             ("retries", _) => self.retries(expected),
             _ => self.without(field),
@@ -134,29 +158,114 @@ impl Judge<'_> {
     /// answers 404, and so does a gateway without a virtual host, which we pass on.
     fn action(&mut self, expected: &str) {
         let found = match self.route {
-            Some(route) if route.value.get("route").is_some() => "forward",
-            Some(_) => "reply",
-            None if self.seen.details == "route_not_found" && matches!(expected, "reply" | "pass") => expected,
+            Some(_) if self.answers() => "reply",
+            Some(_) => "forward",
+            None if self.answers() && matches!(expected, "reply" | "pass") => expected,
             None => "pass",
         };
         self.same("action", &expected.into(), &found.into());
     }
 
-    /// A choice by weight is Istio's own: what was chosen and what was expected must both be among what can be chosen.
+    /// Whether Envoy answers because the policy says so: not for a fault, nor for want of an upstream.
+    fn answers(&self) -> bool {
+        match self.route {
+            Some(route) => route.value.get("route").is_none() || self.seen.details.starts_with("cors"),
+            None => self.seen.details == "route_not_found",
+        }
+    }
+
+    fn reply(&mut self, expected: &Value) {
+        let Value::Object(reply) = expected else {
+            // What is passed on where nothing takes it is answered by no policy.
+            let answers = self.route.is_some() && self.answers();
+            return self.same("reply", &Value::Null, &if answers { self.seen.status.into() } else { Value::Null });
+        };
+        for (name, expected) in reply {
+            match (name.as_str(), expected) {
+                ("status", _) => self.same("reply.status", expected, &self.seen.status.into()),
+                ("body", _) => {
+                    let found = switchyard_filter::report::latin1(&self.seen.body);
+                    self.same("reply.body", expected, &found.into());
+                }
+                ("headers", Value::Array(lines)) => self.response_headers(lines),
+                _ => self.without(&format!("reply.{name}")),
+            }
+        }
+    }
+
+    /// A choice by weight is Istio's own.
     fn destination(&mut self, field: &str, expected: &Value, found: Option<String>, part: fn(&str) -> &str) {
         let possible = self.route.map(Route::destinations).unwrap_or_default();
-        if possible.len() < 2 {
+        if self.chance == Chance::Fallen || possible.len() < 2 {
             return self.same(field, expected, &found.into());
         }
         let parts: BTreeSet<&str> = possible.iter().map(|one| part(&one.cluster)).collect();
-        for (who, value) in
-            [("expected", expected.as_str().unwrap_or_default()), ("chosen", &*found.unwrap_or_default())]
-        {
-            self.verdict.compared += 1;
-            if !parts.contains(value) {
-                self.verdict.wrong.push(format!("{field}: {who} is `{value}`, and Istio's choice is of {parts:?}"));
+        self.possible(field, parts.contains(expected.as_str().unwrap_or_default()), expected, &format!("{parts:?}"));
+    }
+
+    /// Something that chance decides: what is expected can happen.
+    fn possible(&mut self, field: &str, can: bool, expected: &Value, choice: &str) {
+        self.verdict.compared += 1;
+        if !can {
+            self.verdict.wrong.push(format!("{field}: expected {expected}, and Istio's choice is {choice}"));
+        }
+    }
+
+    /// What is injected, by Envoy's flags; how much of it, by the route.
+    fn fault(&mut self, expected: &Value) {
+        let policy = self.route.map_or(Value::Null, |route| route.fault().clone());
+        let (delay, abort) = self.route.map_or((0, 0), Route::fault_shares);
+        let flag = |flag: &str| self.seen.flags.split(',').any(|one| one == flag);
+        let (delayed, aborted) = (flag("DI"), flag("FI"));
+        let number = |field: &Value| field.as_u64();
+        let parts = [
+            ("delayMs", delayed, delay, crate::istio::milliseconds(&policy["delay"]["fixed_delay"])),
+            ("abortStatus", aborted, abort, number(&policy["abort"]["http_status"])),
+            ("grpcStatus", aborted, abort, number(&policy["abort"]["grpc_status"])),
+        ];
+        for (name, happened, share, amount) in parts {
+            let expected = match expected {
+                Value::Object(fault) => match fault.get(name) {
+                    Some(expected) => expected,
+                    None => continue,
+                },
+                _ => &Value::Null,
+            };
+            let field = format!("fault.{name}");
+            if self.chance == Chance::Fallen {
+                self.same(&field, expected, &amount.filter(|_| happened).into());
+            } else {
+                let amount = Value::from(amount.filter(|_| share > 0));
+                let can = if expected.is_null() { share < 1_000_000 } else { *expected == amount };
+                self.possible(&field, can, expected, &format!("{amount} for {share} of a million"));
             }
         }
+    }
+
+    /// Copies that arrived, and where the route sends them.
+    fn mirrors(&mut self, expected: &[Value]) {
+        let can: Vec<(String, u64)> = self.route.map(Route::mirrors).unwrap_or_default();
+        let can: Vec<&(String, u64)> = can.iter().filter(|(_, share)| *share > 0).collect();
+        let known = expected.iter().all(|one| can.iter().any(|(cluster, _)| one == cluster));
+        let all = Value::Array(expected.to_vec());
+        self.possible("mirrors", known, &all, &format!("{can:?}"));
+        if self.chance == Chance::Fallen {
+            self.same("mirrors (copies)", &expected.len().into(), &self.seen.mirrored.len().into());
+        }
+    }
+
+    /// The shares of what hangs on chance: delay, abort, mirrors.
+    fn chances(&mut self, expected: &[Value]) {
+        let (delay, abort) = self.route.map_or((0, 0), Route::fault_shares);
+        let mirrors = self.route.map(Route::mirrors).unwrap_or_default();
+        let all = [delay, abort].into_iter().chain(mirrors.into_iter().map(|(_, share)| share));
+        #[allow(clippy::cast_precision_loss, reason = "a share is at most a million")]
+        let found: Vec<Value> = all
+            .filter(|share| *share > 0 && *share < 1_000_000)
+            .map(|share| (share as f64 / 10_000.0).into())
+            .collect();
+        let expected: Vec<Value> = expected.iter().map(|chance| chance["percent"].clone()).collect();
+        self.same("chances", &expected.into(), &found.into());
     }
 
     fn request_headers(&mut self, field: &str, headers: &Map<String, Value>) {
