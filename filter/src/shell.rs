@@ -81,7 +81,20 @@ struct Stream {
     response: Vec<ResponseEdit<'static>>,
 }
 
-impl Context for Root {}
+impl Context for Root {
+    fn on_done(&mut self) -> bool {
+        self.flush();
+        true
+    }
+}
+
+impl Root {
+    fn flush(&self) {
+        if let Some(active) = &self.active {
+            active.metrics.flush();
+        }
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
@@ -95,10 +108,11 @@ impl RootContext for Root {
         match compile_json(&text) {
             Ok(policy) => {
                 host::log(Level::Info, &in_force(&policy, &text));
+                self.flush();
                 self.active = Some(Rc::new(Active {
                     facts: policy.facts(),
+                    metrics: Metrics::define(&policy),
                     policy,
-                    metrics: Metrics::define(),
                     random: Random::default(),
                 }));
                 true
@@ -113,7 +127,8 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        self.waiting.release();
+        let flush = self.active.as_ref().and_then(|active| active.metrics.flush_due(self.waiting.tick()));
+        self.waiting.release(flush);
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
@@ -196,6 +211,8 @@ impl Stream {
             // Something of the request is missing, `:path` of a CONNECT for example: ours to leave alone.
             Action::Pass | Action::Undecidable(_) => Counter::Pass,
         });
+        metrics.count_series(policy, &decision, fault.abort.is_some() && !is_observing);
+        metrics.flush_soon(self.waiting.tick());
         if is_observing {
             return Ok(Flow::Continue);
         }

@@ -1,6 +1,6 @@
 //! SwitchyardPolicies: what Istio's CRDs have no field for.
 
-use switchyard_filter::document::{FaultCarrier, Mode, OnUnmatched, StickyBy, Tag};
+use switchyard_filter::document::{FaultCarrier, MetricsDetail, Mode, OnUnmatched, StickyBy, Tag};
 use switchyard_filter::record;
 
 record! {
@@ -18,6 +18,10 @@ record! {
         on_unmatched: Option<OnUnmatched> = "onUnmatched",
         /// Which carrier faults have.
         faults: Option<FaultCarrier> = "faults",
+        /// How many requests the filter delays at once, per worker.
+        max_delayed: Option<u32> = "maxDelayed",
+        /// What is counted of each request.
+        metrics: Option<MetricsDetail> = "metrics",
     }
 }
 

@@ -7,7 +7,9 @@ use crate::manifest::{Kind, Manifest, Manifests, Sticky, SwitchyardPolicy};
 use crate::yaml::Path;
 use std::collections::BTreeSet;
 use switchyard_filter::compile::resolve;
-use switchyard_filter::document::{ControlHeaders, Document, FaultCarrier, HttpMatchRequest, Mode, OnUnmatched, Tag};
+use switchyard_filter::document::{
+    ControlHeaders, Document, FaultCarrier, HttpMatchRequest, MetricsDetail, Mode, OnUnmatched, Tag,
+};
 use switchyard_filter::headers::same_spelling;
 
 /// What all policies say together.
@@ -18,6 +20,8 @@ pub struct Policies {
     mode: Option<Setting<Mode>>,
     on_unmatched: Option<Setting<OnUnmatched>>,
     faults: Option<Setting<FaultCarrier>>,
+    max_delayed: Option<Setting<u32>>,
+    metrics: Option<Setting<MetricsDetail>>,
     around: Around,
 }
 
@@ -54,6 +58,8 @@ impl Policies {
             set(&mut merged.mode, policy.mode, "mode", index, manifests, notes);
             set(&mut merged.on_unmatched, policy.on_unmatched, "onUnmatched", index, manifests, notes);
             set(&mut merged.faults, policy.faults, "faults", index, manifests, notes);
+            set(&mut merged.max_delayed, policy.max_delayed, "maxDelayed", index, manifests, notes);
+            set(&mut merged.metrics, policy.metrics, "metrics", index, manifests, notes);
             for (at, sticky) in policy.sticky.iter().enumerate() {
                 if let Some(found) = stick(manifests, index, manifest, at, sticky, routed) {
                     notes.push(found);
@@ -68,6 +74,7 @@ impl Policies {
             notes.push(
                 manifest
                     .warning(&spec("mode"), message)
+                    .code("observe-without-routes")
                     .help("use the parts of `generate --parts` in an Envoy that has routes"),
             );
         }
@@ -118,6 +125,14 @@ impl Policies {
             document.faults = faults.value;
             origin("faults", faults.manifest);
         }
+        if let Some(max_delayed) = &self.max_delayed {
+            document.max_delayed = Some(max_delayed.value);
+            origin("maxDelayed", max_delayed.manifest);
+        }
+        if let Some(metrics) = &self.metrics {
+            document.metrics = metrics.value;
+            origin("metrics", metrics.manifest);
+        }
     }
 }
 
@@ -136,7 +151,7 @@ fn warn_of_clients(manifest: &Manifest, at: usize, tag: &Tag, before: &[(usize, 
             );
             let path = spec(&format!("tags[{at}].rules[{index}].match[{block}]"));
             notes
-                .push(manifest.warning(&path, &message).help("ask for `sourceIp` too, unless the tag gives no rights"));
+                .push(manifest.warning(&path, &message).code("tag-by-client").help("ask for `sourceIp` too, unless the tag gives no rights"));
         }
     }
 }
@@ -202,7 +217,7 @@ fn stick(
                     "the rule `{}` of `{namespace}/{name}` has one destination: nothing to be sticky about",
                     sticky.rule
                 );
-                manifest.warning(&path("rule"), &message)
+                manifest.warning(&path("rule"), &message).code("sticky-without-choice")
             })
         }
         (Some(_), Some(_)) => {

@@ -67,10 +67,15 @@ impl Waiting {
         }
     }
 
-    /// Lets go all whose time has come, in order, and arms the tick for the next.
-    pub fn release(&self) {
+    /// The tick that lets them go.
+    pub fn tick(&self) -> &Tick {
+        &self.tick
+    }
+
+    /// Lets go all whose time has come, in order, and arms the tick for the next, or for `other` that waits for it too.
+    pub fn release(&self, other: Option<u64>) {
         let now = self.tick.now();
-        for Entry { id, active, answer, .. } in self.take(now) {
+        for Entry { id, active, answer, .. } in self.take(now, other) {
             let policy = &active.policy;
             let let_go = || answer.as_ref().map_or_else(host::resume_request, |answer| answer.send(Some(policy)));
             if let Err(error) = host::set_effective_context(id).and_then(|()| let_go()) {
@@ -80,12 +85,12 @@ impl Waiting {
     }
 
     /// Takes out those that are due. All, where the host has lost its clock or its tick: none may wait for ever.
-    fn take(&self, now: Result<u64, Error>) -> Vec<Entry> {
+    fn take(&self, now: Result<u64, Error>, other: Option<u64>) -> Vec<Entry> {
         let Ok(mut entries) = self.entries.try_borrow_mut() else {
             return Vec::new();
         };
         let due = |entry: &Entry| now.as_ref().map_or(true, |now| entry.deadline <= *now);
-        let next = entries.iter().filter(|entry| !due(entry)).map(|entry| entry.deadline).min();
+        let next = entries.iter().filter(|entry| !due(entry)).map(|entry| entry.deadline).chain(other).min();
         let armed = now.as_ref().map_or(Ok(()), |now| self.tick.set(next, *now));
         if let Some(entry) = entries.first()
             && let Some(error) = now.as_ref().err().or(armed.as_ref().err())

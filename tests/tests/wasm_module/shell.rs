@@ -1,6 +1,7 @@
 //! What the shell does with a decision.
 
 use super::*;
+use std::time::Duration;
 use std::collections::BTreeMap;
 use switchyard_filter::draw::{Draws, Recorded};
 use switchyard_filter::recorded::Recording;
@@ -153,6 +154,7 @@ fn an_answer_names_its_reason_and_passes_as_a_response_untouched() {
     let grpc = plugin.request(get(b"/none", &[(b"content-type", b"application/grpc")]), &[]);
     let Outcome::LocalReply { headers, .. } = grpc.outcome() else { panic!("{:?}", grpc.outcome()) };
     assert_eq!(values(&headers, "grpc-status"), ["12"]);
+    vm.advance(Duration::from_secs(1)).expect("no trap");
     assert_eq!(vm.metrics()["switchyard_reply"], 2);
 }
 
@@ -186,6 +188,7 @@ fn observing_tells_and_counts_and_changes_nothing() {
         assert_eq!(text(&state, "wasm.switchyard_tags"), "user-type=external");
         assert_eq!(stream.respond(vec![]).expect("no trap"), []);
     }
+    vm.advance(Duration::from_secs(1)).expect("no trap");
     let metrics = vm.metrics();
     assert_eq!((metrics["switchyard_forward"], metrics["switchyard_reply"], metrics["switchyard_pass"]), (1, 1, 0));
 }
@@ -261,4 +264,28 @@ fn it_does_with_any_headers_what_the_core_does_natively() {
     }
     assert!((100..1900).contains(&replies), "{replies}");
     assert_eq!(vm.metrics()["switchyard_host_errors"], 0);
+}
+
+#[test]
+fn counts_are_handed_over_by_a_tick_that_is_armed_only_while_there_are_any() {
+    let (vm, plugin) = start(&plain_policy());
+    let calls = || vm.calls().get("proxy_increment_metric").copied().unwrap_or_default();
+    let ticks = || vm.calls().get("proxy_set_tick_period_milliseconds").copied().unwrap_or_default();
+    assert_eq!(ticks(), 0, "an idle filter has no tick");
+    for _ in 0..100 {
+        went_on(plugin.request(get(b"/old", &[]), &[]).outcome());
+    }
+    assert_eq!((calls(), ticks()), (0, 1));
+    vm.advance(Duration::from_millis(999)).expect("no trap");
+    assert_eq!(calls(), 0);
+    vm.advance(Duration::from_millis(1)).expect("no trap");
+    let labels = format!(
+        "virtual_service=.=workshop/shop;.;destination=.={};.;outcome=.=forward;.;tag_user_type=.=external;.;",
+        cluster("v1")
+    );
+    let metrics = vm.metrics();
+    assert_eq!((metrics["switchyard_forward"], metrics[&format!("{labels}switchyard_requests")]), (100, 100));
+    assert_eq!((calls(), ticks()), (2, 2), "one for each counter, and the tick is off");
+    vm.advance(Duration::from_secs(60)).expect("no trap");
+    assert_eq!((calls(), ticks()), (2, 2));
 }
