@@ -1,8 +1,12 @@
-//! What is wrong with manifests, and where: for people as rustc says it, for programs as JSON.
+//! What is wrong with manifests, and where: for people as rustc says it, for programs as JSON and SARIF.
 
+mod code;
 mod render;
+mod sarif;
 
+pub use code::{CODES, Code};
 pub use render::{human, json};
+pub use sarif::sarif;
 
 use crate::source::{Place, Source, Span};
 use crate::yaml::{Data, Node, Path, Problem, Segment};
@@ -24,6 +28,8 @@ pub enum Severity {
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
+    /// Which kind of thing it is: one of [`CODES`], for programs.
+    pub code: &'static str,
     /// What is wrong: lower case, no final period, the user's words in backticks.
     pub message: String,
     /// Where; `None` for what has no line, such as a folder without manifests.
@@ -39,19 +45,33 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error at a place.
     pub fn error(place: Place, message: impl Into<String>) -> Self {
+        Self { place: Some(place), ..Self::unplaced(message) }
+    }
+
+    /// An error that has no place in any file.
+    pub fn unplaced(message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
+            code: code::INVALID_FIELD,
             message: message.into(),
-            place: Some(place),
+            place: None,
             field: String::new(),
             help: None,
             also: vec![],
         }
     }
 
-    /// A warning at a place.
+    /// A warning at a place; give it a [`code`](Self::code).
     pub fn warning(place: Place, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(place, message) }
+    }
+
+    /// The same, of this kind: one of [`CODES`].
+    #[must_use]
+    pub fn code(mut self, code: &'static str) -> Self {
+        debug_assert!(CODES.iter().any(|known| known.id == code), "`{code}` is not in the list of codes");
+        self.code = code;
+        self
     }
 
     /// The same, about this field.
@@ -79,6 +99,7 @@ impl Diagnostic {
     pub fn of_problem(source: &Arc<Source>, problem: Problem) -> Self {
         let place = |span| Place { source: Arc::clone(source), span };
         Self {
+            code: code::INVALID_YAML,
             help: problem.help,
             also: problem.also.into_iter().map(|(span, why)| (place(span), why.into())).collect(),
             ..Self::error(place(problem.span), problem.message)
@@ -92,6 +113,7 @@ impl Diagnostic {
     pub fn of_field(source: &Arc<Source>, root: &Node, path: &Path, message: &str) -> Self {
         let span = if is_about_key(message) { root.locate_key(path) } else { root.locate(path) };
         let mut found = Self::error(Place { source: Arc::clone(source), span }, message).field(shown_field(path));
+        found.code = code::of_message(message);
         if let Some(node) = root.at(path)
             && let Data::Scalar { value: Value::Bool(_) | Value::Number(_), raw } = &node.data
             && let Some((expected, _)) = message.split_once(", found ")

@@ -211,7 +211,7 @@ impl Notes {
     /// Something that is referred to and not there.
     fn missing(&mut self, found: Diagnostic) {
         let severity = if self.allow_missing { Severity::Warning } else { Severity::Error };
-        self.all.push(Diagnostic { severity, ..found });
+        self.all.push(Diagnostic { severity, ..found.code("unknown-reference") });
     }
 
     /// The spec of a manifest, or notes of what is wrong with it.

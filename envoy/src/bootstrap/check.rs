@@ -1,7 +1,7 @@
 //! Settings that Envoy would stumble over at its start, told before.
 
 use super::Settings;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::translate::{Listener, Model};
 use std::fs::File;
 use std::io::Read;
@@ -54,6 +54,5 @@ fn meet(a: IpAddr, b: IpAddr) -> bool {
 }
 
 fn without_place(message: String, help: &str) -> Diagnostic {
-    let help = Some(help.to_owned());
-    Diagnostic { severity: Severity::Error, message, place: None, field: String::new(), help, also: vec![] }
+    Diagnostic::unplaced(message).help(help)
 }

@@ -59,8 +59,8 @@ fn snippet<'a>(place: &'a Place, kind: AnnotationKind, label: &'a str) -> Snippe
     Snippet::source(place.source.text.as_str()).path(place.source.name.as_str()).annotation(annotation)
 }
 
-/// One object each, with the fields `severity`, `message`, `file`, `line`, `column`, `field`, `help`, `also` (other
-/// places: `file`, `line`, `column`, `message`); what is absent is `null`.
+/// One object each, with the fields `severity`, `code`, `message`, `file`, `line`, `column`, `field`, `help`, `also`
+/// (other places: `file`, `line`, `column`, `message`); what is absent is `null`.
 pub fn json(diagnostics: &[Diagnostic]) -> Value {
     diagnostics.iter().map(object).collect()
 }
@@ -72,6 +72,7 @@ fn object(diagnostic: &Diagnostic) -> Value {
             Severity::Error => "error",
             Severity::Warning => "warning",
         },
+        "code": diagnostic.code,
         "message": diagnostic.message,
         "file": place.map(|place| &place.source.name),
         "line": place.map(|place| place.span.line),

@@ -129,12 +129,12 @@ fn the_json_form_has_stable_fields() {
         json(&all),
         json!([
             {
-                "severity": "error", "message": "`timeout` is not supported yet", "file": "policy.yaml", "line": 8,
-                "column": 5, "field": "http[0].timeout", "help": null,
+                "severity": "error", "code": "unsupported-field", "message": "`timeout` is not supported yet",
+                "file": "policy.yaml", "line": 8, "column": 5, "field": "http[0].timeout", "help": null,
                 "also": [{"file": "policy.yaml", "line": 1, "column": 1, "message": "in this"}],
             },
             {
-                "severity": "error", "message": "no manifests", "file": null, "line": null, "column": null,
+                "severity": "error", "code": "invalid-field", "message": "no manifests", "file": null, "line": null, "column": null,
                 "field": "", "help": "add one", "also": [],
             },
         ])

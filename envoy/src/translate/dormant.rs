@@ -49,14 +49,14 @@ fn one(manifest: &Manifest, at: &str, block: &HttpMatchRequest, home: &[&Proxy],
     if block.gateways.is_empty() {
         if !block.source_labels.is_empty() {
             let message = "`sourceLabels` never hold here: the proxy has no labels, and no option gives it some yet";
-            notes.push(manifest.warning(&path("sourceLabels"), message));
+            notes.push(manifest.warning(&path("sourceLabels"), message).code("dormant-match"));
         }
         if !block.source_namespace.is_empty() && block.source_namespace != own {
             let message = format!(
                 "`sourceNamespace: {}` never holds here: the proxy's namespace is `{own}`",
                 block.source_namespace
             );
-            notes.push(manifest.warning(&path("sourceNamespace"), &message));
+            notes.push(manifest.warning(&path("sourceNamespace"), &message).code("dormant-match"));
         }
     } else {
         let named: Vec<_> = block.gateways.iter().map(|name| resolve_gateway(name, &manifest.namespace)).collect();
@@ -66,7 +66,12 @@ fn one(manifest: &Manifest, at: &str, block: &HttpMatchRequest, home: &[&Proxy],
                 Owner::VirtualService => "`gateways` names none that this VirtualService is bound to: it never holds",
                 Owner::Tag => "`gateways` names none that is served: it never holds",
             };
-            notes.push(manifest.warning(&path("gateways"), message).help(format!("there is {}", gateways(home))));
+            notes.push(
+                manifest
+                    .warning(&path("gateways"), message)
+                    .code("dormant-match")
+                    .help(format!("there is {}", gateways(home))),
+            );
             return;
         }
     }
@@ -82,13 +87,13 @@ fn one(manifest: &Manifest, at: &str, block: &HttpMatchRequest, home: &[&Proxy],
             "`port: {port}` never holds: the mesh is one listener here, which stands for port {}",
             served.join(", ")
         );
-        manifest.error(&path("port"), &message).help(
+        manifest.error(&path("port"), &message).code("dormant-match").help(
             "leave `port` out and tell the rules apart by host, or bind the VirtualService to a Gateway of that port; \
              the mesh's port is the one that all known services have, else 80",
         )
     } else {
         let message = format!("`port: {port}` never holds: it is served on port {}", served.join(", "));
-        manifest.warning(&path("port"), &message)
+        manifest.warning(&path("port"), &message).code("dormant-match")
     });
 }
 

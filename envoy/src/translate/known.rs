@@ -157,7 +157,7 @@ fn service_ports<'a>(
         let protocol = port.protocol.to_ascii_uppercase();
         if !matches!(protocol.as_str(), "" | "TCP") {
             let message = format!("the port `{}` is left out: no request comes by `{protocol}`", port.port);
-            notes.push(manifest.warning(&spec(&format!("ports[{index}].protocol")), &message));
+            notes.push(manifest.warning(&spec(&format!("ports[{index}].protocol")), &message).code("ignored-port"));
             continue;
         }
         let http2 = is_http2(&port.app_protocol) || is_http2(&port.name);
@@ -206,7 +206,8 @@ fn service_entry(
             endpoints.push(resolved(&own, &entry.ports));
         }
         if endpoints.is_empty() {
-            notes.push(manifest.warning(&spec(&field), &format!("`{host}` has no endpoints: requests to it get 503")));
+            let message = format!("`{host}` has no endpoints: requests to it get 503");
+            notes.push(manifest.warning(&spec(&field), &message).code("no-endpoints"));
         }
         let known = Known {
             host: host.clone(),

@@ -46,14 +46,7 @@ impl Origins {
         let document = Path::parse(&error.path);
         match self.find(&document).and_then(|(index, path)| Some((manifests.get(index)?, path))) {
             Some((manifest, path)) => manifest.error(&path, &error.message),
-            None => Diagnostic {
-                severity: crate::diagnostic::Severity::Error,
-                message: error.message.clone(),
-                place: None,
-                field: error.path.clone(),
-                help: None,
-                also: vec![],
-            },
+            None => Diagnostic::unplaced(error.message.as_str()).field(error.path.as_str()),
         }
     }
 }

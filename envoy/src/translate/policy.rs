@@ -150,8 +150,12 @@ fn warn_of_clients(manifest: &Manifest, at: usize, tag: &Tag, before: &[(usize, 
                 tag.header, rule.value
             );
             let path = spec(&format!("tags[{at}].rules[{index}].match[{block}]"));
-            notes
-                .push(manifest.warning(&path, &message).code("tag-by-client").help("ask for `sourceIp` too, unless the tag gives no rights"));
+            notes.push(
+                manifest
+                    .warning(&path, &message)
+                    .code("tag-by-client")
+                    .help("ask for `sourceIp` too, unless the tag gives no rights"),
+            );
         }
     }
 }

@@ -67,7 +67,7 @@ fn unknown(
         return None;
     }
     let meant = if written == host { String::new() } else { format!(", which `{written}` means here") };
-    let mut found = manifest.warning(path, &format!("no {who} has the host `{host}`{meant}"));
+    let mut found = manifest.warning(path, &format!("no {who} has the host `{host}`{meant}")).code("unknown-host");
     // What was written short is compared and suggested short.
     let suffix = host.strip_prefix(&written.to_ascii_lowercase()).unwrap_or_default();
     found.help = did_you_mean(written, known.iter().filter_map(|known| known.strip_suffix(suffix)));
@@ -83,12 +83,14 @@ fn unserved(model: &Model<'_>, routed: &Routed, manifest: &Manifest, index: usiz
     }
     let message =
         format!("the Gateway `{full}` serves none of these hosts to this namespace: no request comes from it");
-    notes.push(manifest.warning(&spec(&format!("gateways[{index}]")), &message).help(format!(
-        "`{}/{}` has {}",
-        manifest.namespace,
-        manifest.name,
-        routed.written.hosts.iter().map(|host| format!("`{host}`")).collect::<Vec<_>>().join(", ")
-    )));
+    notes.push(manifest.warning(&spec(&format!("gateways[{index}]")), &message).code("unserved-gateway").help(
+        format!(
+            "`{}/{}` has {}",
+            manifest.namespace,
+            manifest.name,
+            routed.written.hosts.iter().map(|host| format!("`{host}`")).collect::<Vec<_>>().join(", ")
+        ),
+    ));
 }
 
 /// Notes rules of a listener that come too late: another VirtualService has the host, or a rule before takes
@@ -116,7 +118,7 @@ pub fn rules(listener: &Listener<'_>, owners: &[(&Routed, &Manifest)], domain: &
                     "these rules have no effect for `{host}`: the VirtualService `{}/{}` comes first and has it alone",
                     first.namespace, first.name
                 );
-                let found = manifest.warning(&spec(&format!("hosts[{index}]")), &message);
+                let found = manifest.warning(&spec(&format!("hosts[{index}]")), &message).code("duplicate-host");
                 let found = found.help("in the mesh the oldest counts, then the first by name: join their rules");
                 notes.push(found.also(first.name_place(), "this one counts"));
             }
@@ -133,7 +135,8 @@ pub fn rules(listener: &Listener<'_>, owners: &[(&Routed, &Manifest)], domain: &
         let blocks = (block.max(1)..first.matches.len()).map(|block| format!("http[{rule}].match[{block}]"));
         let later = (rule + 1..routed.written.http.len()).map(|rule| format!("http[{rule}]"));
         for at in blocks.chain(later) {
-            notes.push(manifest.warning(&spec(&at), &message).also(before.clone(), "takes every request"));
+            let found = manifest.warning(&spec(&at), &message).code("unreachable-rule");
+            notes.push(found.also(before.clone(), "takes every request"));
         }
     }
 }

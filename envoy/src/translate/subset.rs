@@ -125,7 +125,11 @@ fn dropped(manifests: &Manifests, rule: &Rule, index: usize, first: &KnownSubset
         "this subset has no effect: the DestinationRule `{}/{}` comes first and has a `{}` too",
         other.namespace, other.name, first.name
     );
-    let found = manifests.all.get(rule.manifest)?.warning(&spec(&format!("subsets[{index}].name")), &message);
+    let found = manifests
+        .all
+        .get(rule.manifest)?
+        .warning(&spec(&format!("subsets[{index}].name")), &message)
+        .code("dropped-subset");
     Some(found.also(other.place(&spec(&format!("{}.name", first.origin.field))), "this one counts"))
 }
 
@@ -139,7 +143,8 @@ fn empty(manifests: &Manifests, known: &Known, notes: &mut Notes) {
         let message =
             format!("no endpoint of `{}` belongs to the subset `{}`: requests to it get 503", known.host, subset.name);
         let is_service = manifests.all.get(known.origin.manifest).is_some_and(|m| m.kind == Kind::Service);
-        let mut found = manifest.warning(&spec(&format!("{}.name", subset.origin.field)), &message);
+        let mut found =
+            manifest.warning(&spec(&format!("{}.name", subset.origin.field)), &message).code("no-endpoints");
         if is_service {
             found = found
                 .help("pods are not known here: write a ServiceEntry of this host, with endpoints and their labels");
@@ -153,13 +158,15 @@ fn unused(rule: &Rule, manifests: &Manifests, services: &BTreeMap<String, Known>
     let host = &rule.host;
     if let Some(known) = services.values().find(|known| covers(host, &known.host)) {
         let message = format!("this DestinationRule has no effect: others count for `{}`", known.host);
-        notes.push(manifest.warning(&spec("host"), &message).help(format!(
+        notes.push(manifest.warning(&spec("host"), &message).code("unused-destination-rule").help(format!(
             "rules of the proxy's namespace `{}` come first, then those of the host's, `{}`",
             manifests.namespace, known.namespace
         )));
         return;
     }
-    let mut found = manifest.warning(&spec("host"), &format!("no ServiceEntry or Service has the host `{host}`"));
+    let mut found = manifest
+        .warning(&spec("host"), &format!("no ServiceEntry or Service has the host `{host}`"))
+        .code("unknown-host");
     found.help = did_you_mean(host, services.keys().map(String::as_str));
     notes.push(found);
 }

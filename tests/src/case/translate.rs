@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
 use switchyard_envoy::bootstrap::{Settings, generate};
-use switchyard_envoy::diagnostic::{Diagnostic, Severity, human};
+use switchyard_envoy::diagnostic::{Diagnostic, human};
 use switchyard_envoy::manifest::{Input, Kind, Manifest, Manifests, ReadError, read_sources};
 use switchyard_envoy::translate::{Model, Options};
 use switchyard_filter::document::{ControlHeaders, Document, Proxy};
@@ -60,8 +60,7 @@ pub fn pick(model: &Model<'_>, proxy: &ProxySpec) -> Result<Proxy, Vec<Diagnosti
 }
 
 fn unplaced(message: String) -> Diagnostic {
-    let severity = Severity::Error;
-    Diagnostic { severity, message, place: None, field: String::new(), help: None, also: Vec::new() }
+    Diagnostic::unplaced(message)
 }
 
 /// What is told, as a case writes it; warnings are no errors.
