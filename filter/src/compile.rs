@@ -16,6 +16,7 @@ use crate::series::{self, SeriesTable};
 use crate::split::{Split, Subject};
 use std::collections::BTreeMap;
 
+pub(crate) use name::check_authority;
 pub use name::{aliases, is_label, resolve, resolve_gateway};
 
 /// Compiles a configuration as Envoy hands it over: JSON text.

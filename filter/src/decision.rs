@@ -200,7 +200,7 @@ impl<'a> Decision<'a> {
 
 impl Forward<'_> {
     /// Headers that carry the decision to Envoy's router.
-    fn headers(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, [u8]>)> {
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, [u8]>)> {
         let cluster = (headers::CLUSTER, Cow::Borrowed(self.destination.cluster.as_bytes()));
         let path = self.path.as_ref().map(|_| (headers::ORIGINAL_PATH, Cow::Borrowed(self.original_path)));
         let host = self.destination.authority.as_ref();

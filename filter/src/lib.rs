@@ -56,6 +56,7 @@ pub mod series;
 mod shell;
 pub mod split;
 pub mod tag;
+pub mod template;
 mod timeout;
 pub mod trace;
 pub mod truth;

@@ -118,7 +118,7 @@ pub struct Destination {
 impl Rule {
     /// Whether what the rule does hangs on which part of the path matched.
     pub fn asks_what_matched(&self) -> bool {
-        self.rewrite.is_some() || self.answer.is_some()
+        self.rewrite.as_ref().is_some_and(Rewrite::asks_what_matched) || self.answer.is_some()
     }
 
     /// The body of the rule's direct response, where it has one.
@@ -214,7 +214,14 @@ impl Policy {
 
     /// What a decision can hang on of a request's connection.
     pub fn facts(&self) -> Facts {
-        if self.needs_source_address() { Facts::SOURCE } else { Facts::NONE }
+        let levels = self.rules.iter().flat_map(|rule| {
+            let destinations = rule.destinations.iter();
+            let levels = destinations.flat_map(|destination| destination.request.iter().chain(&destination.response));
+            levels.chain(&rule.response)
+        });
+        let values = levels.flat_map(|level| level.values());
+        let source = if self.needs_source_address() { Facts::SOURCE } else { Facts::NONE };
+        values.fold(source, |all, value| all.with(value.facts()))
     }
 
     /// Whether a condition asks for the source address.

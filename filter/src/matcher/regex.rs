@@ -1,10 +1,13 @@
-//! Regular expressions with RE2's meaning: full match, on a lazy DFA, in time linear in the text.
+//! Regular expressions with RE2's meaning: full match on a lazy DFA, and replacement, in time linear in the text.
 //!
 //! RE2 reads a text as UTF-8, so `.` is one code point and never an invalid byte, while `\d`, `\w`, `\s` and `\b` are
 //! ASCII. `regex-syntax` would need Unicode tables for the latter, so they are written out before it sees the pattern.
 //! What RE2 does not have, or has and we do not, is refused with what to write instead.
 
 mod dialect;
+mod replace;
+
+pub use replace::Replace;
 
 use crate::error::At;
 use core::fmt;
@@ -44,19 +47,7 @@ impl Regex {
     }
 
     fn new(pattern: &str, cache: usize) -> Result<Self, String> {
-        if pattern.len() > MAX_PATTERN {
-            return Err(format!("the regex has {} bytes, at most {MAX_PATTERN} are allowed", pattern.len()));
-        }
-        let translated = dialect::translate(pattern)?;
-        let syntax = syntax::Config::new().utf8(false).unicode(true);
-        let nfa = thompson::Compiler::new()
-            .syntax(syntax)
-            .configure(thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_AUTOMATON)))
-            .build(&format!("(?:{translated})\\z"))
-            .map_err(|e| match e.size_limit() {
-                Some(_) => format!("regex `{pattern}` is too large: repetitions multiply"),
-                None => format!("regex `{pattern}` is not supported: {e}"),
-            })?;
+        let nfa = nfa(pattern, "\\z")?;
         let dfa = DFA::builder()
             .configure(
                 DFA::config()
@@ -89,6 +80,23 @@ impl Regex {
     pub fn pattern(&self) -> &str {
         &self.pattern
     }
+}
+
+/// The automaton of a pattern, with something behind it.
+fn nfa(pattern: &str, behind: &str) -> Result<thompson::NFA, String> {
+    if pattern.len() > MAX_PATTERN {
+        return Err(format!("the regex has {} bytes, at most {MAX_PATTERN} are allowed", pattern.len()));
+    }
+    let translated = dialect::translate(pattern)?;
+    let syntax = syntax::Config::new().utf8(false).unicode(true);
+    thompson::Compiler::new()
+        .syntax(syntax)
+        .configure(thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_AUTOMATON)))
+        .build(&format!("(?:{translated}){behind}"))
+        .map_err(|e| match e.size_limit() {
+            Some(_) => format!("regex `{pattern}` is too large: repetitions multiply"),
+            None => format!("regex `{pattern}` is not supported: {e}"),
+        })
 }
 
 impl fmt::Display for Regex {
