@@ -1,10 +1,9 @@
 //! The decision: pure and total. Tags in order, then the virtual host, then the first route that matches.
 
-use crate::answer::Answer;
 use crate::block::{Block, Missing};
 use crate::chance::Chance;
 use crate::cors::Outcome;
-use crate::decision::{Action, Decision, Drawn, Forward, IssuedCookie, Reply, ReplyHeader};
+use crate::decision::{Action, Decision, Drawn, Forward, IssuedCookie, PREFLIGHT, Reply, ReplyHeader};
 use crate::document::OnUnmatched;
 use crate::draw::{Digest, Draws};
 use crate::fault::{Fault, Injected};
@@ -56,12 +55,14 @@ pub fn decide<'a>(policy: &'a Policy, request: &Request<'a>, draws: &Draws<'a>) 
     let Deciding { tags, fault, drawn, chances, cookies, open, cors, .. } = deciding;
     let (changed, response) = (Vec::new(), Vec::new());
     let mut decision = Decision { tags, action, fault, drawn, chances, cookies, open, changed, response };
-    operations::carry_out(policy, request, &mut decision);
-    decision.response.extend(cors.into_iter().map(|(name, value)| ResponseEdit::Set(name.into(), value)));
-    if decision.fault.abort.is_some() {
-        // An abort comes before CORS and the route: Envoy's has nothing of either (envoy.md 2). Cookies that keep a choice
-        // are ours, and go out with every answer.
-        decision.response.clear();
+    // A preflight is answered before the router, whose work the rule's operations are. An abort gets them (istio.md 1.7),
+    // and comes before CORS.
+    let aborts = decision.fault.abort.is_some();
+    if aborts || !matches!(&decision.action, Action::Reply(reply) if reply.reason == PREFLIGHT) {
+        operations::carry_out(policy, request, &mut decision);
+    }
+    if !aborts {
+        decision.response.extend(cors.into_iter().map(|(name, value)| ResponseEdit::Set(name.into(), value)));
     }
     decision
 }
@@ -170,27 +171,21 @@ impl<'a> Deciding<'a, '_> {
         if let Some(fault) = &rule.fault {
             self.inject(fault);
         }
-        let rule_reply = |status, reason, headers| Reply { status, reason, rule: Some(rule), headers, body: b"" };
+        if let Some(answer) = &rule.answer {
+            // Envoy's CORS filter leaves routes alone that have no cluster.
+            let reply = answer.reply(rule, &route.block.path, self.request);
+            return reply.map_or_else(Action::Undecidable, Action::Reply);
+        }
         match rule.cors.as_ref().map_or(Ok(Outcome::Nothing), |cors| cors.outcome(self.request)) {
             Ok(Outcome::Nothing) => {}
             Ok(Outcome::Headers(headers)) => self.cors = headers,
-            Ok(Outcome::Preflight(headers)) => return Action::Reply(rule_reply(200, "cors_preflight", headers)),
+            Ok(Outcome::Preflight(headers)) => {
+                let reply = Reply { status: 200, reason: PREFLIGHT, rule: Some(rule), headers, body: b"" };
+                return Action::Reply(reply);
+            }
             Err(missing) => return Action::Undecidable(missing),
         }
-        match &rule.answer {
-            None => self.forward(rule, route),
-            Some(Answer::Direct(direct)) => {
-                let reply = rule_reply(direct.status, "direct_response", Vec::new());
-                Action::Reply(Reply { body: &direct.body, ..reply })
-            }
-            Some(Answer::Redirect(redirect)) => match redirect.location(&route.block.path, self.request) {
-                Ok(location) => {
-                    let headers = vec![("location", Cow::Owned(location))];
-                    Action::Reply(rule_reply(redirect.status, "redirect", headers))
-                }
-                Err(missing) => Action::Undecidable(missing),
-            },
-        }
+        self.forward(rule, route)
     }
 
     fn inject(&mut self, fault: &'a Fault) {

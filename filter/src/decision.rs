@@ -75,6 +75,9 @@ pub struct Forward<'a> {
 /// A header of an answer: a name in lower case and a value.
 pub type ReplyHeader<'a> = (&'static str, Cow<'a, [u8]>);
 
+/// [`Reply::reason`] of the answer to a preflight.
+pub const PREFLIGHT: &str = "cors_preflight";
+
 /// An answer of our own.
 #[derive(Clone, Debug)]
 pub struct Reply<'a> {

@@ -3,7 +3,7 @@
 use super::bind::{self, Emitted};
 use super::block::{self, Place};
 use super::{Scope, name};
-use crate::answer::{Answer, Direct, Redirect};
+use crate::answer::{Answer, Direct, Listener, Redirect};
 use crate::chance::{Chance, Least, WHOLE, millionths};
 use crate::cors::Cors;
 use crate::document::{self, Document, HttpRoute};
@@ -225,7 +225,9 @@ fn rule(http: &HttpRoute, from: From<'_>, scope: &Scope<'_>, at: &mut At) -> Opt
         .field("stickyBy", |at| Subject::compile(http.sticky_by.as_ref(), |name| tag_of(&scope.tag_headers, name), at));
     let rewrite = http.rewrite.as_ref().and_then(|rewrite| at.field("rewrite", |at| Rewrite::compile(rewrite, at)));
     let redirect = http.redirect.as_ref();
-    let redirect = redirect.and_then(|redirect| at.field("redirect", |at| Redirect::compile(redirect, scope.port, at)));
+    let listener = Listener { port: scope.port, is_mesh: scope.is_mesh };
+    let redirect = redirect
+        .and_then(|redirect| at.field("redirect", |at| Redirect::compile(redirect, &http.matches, listener, at)));
     let direct = http.direct_response.as_ref();
     let direct = direct.and_then(|direct| at.field("directResponse", |at| Direct::compile(direct, at)));
     let fault = http.fault.as_ref();

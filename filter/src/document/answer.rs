@@ -82,7 +82,7 @@ choice! {
         Unspecified = "UNSPECIFIED",
         /// They go to the destination.
         Forward = "FORWARD",
-        /// They are answered here, without CORS headers.
+        /// They are answered here, without `access-control-allow-origin`.
         Ignore = "IGNORE",
     }
 }
