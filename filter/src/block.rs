@@ -14,6 +14,9 @@ use core::fmt;
 pub struct Block {
     /// What the path must be; a rewrite replaces what it matched.
     pub path: PathMatch,
+    /// Where that is written, from the document's root, if not in the block's own `uri`: a delegate's rule has it from the
+    /// one that delegates.
+    pub uri: Option<Box<str>>,
     /// The rest.
     pub conditions: Box<[Condition]>,
 }
@@ -21,7 +24,8 @@ pub struct Block {
 /// One condition and where it was written.
 #[derive(Debug)]
 pub struct Condition {
-    /// The field below the match block: `headers.user-type`.
+    /// The field below the match block: `headers.user-type`. From the document's root, `virtualServices[0].…`, where a
+    /// delegate's rule has it from the one that delegates.
     pub field: Box<str>,
     /// What it asks.
     pub ask: Ask,

@@ -2,11 +2,12 @@
 
 mod bind;
 mod block;
+pub mod delegate;
 mod name;
 mod tag;
 mod virtual_service;
 
-use crate::document::{Document, HttpCookie, MetricsDetail, Service};
+use crate::document::{Document, HttpCookie, MetricsDetail, Service, VirtualService};
 use crate::draw::Seed;
 use crate::error::{At, Error, is_directly_below};
 use crate::json::parse;
@@ -119,6 +120,9 @@ struct Scope<'a> {
     port: u16,
     labels: &'a BTreeMap<String, String>,
     services: BTreeMap<String, &'a Service>,
+    document: &'a Document,
+    /// VirtualServices without hosts by namespace and name, sorted, each with its place.
+    delegates: Vec<(&'a str, &'a str, usize)>,
     /// The tags' headers in lower case, in order.
     tag_headers: Vec<Box<str>>,
     seed: Seed,
@@ -126,7 +130,7 @@ struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     fn new(document: &'a Document, at: &mut At) -> Self {
-        let or = |text: &'a str, default: &'static str| if text.is_empty() { default } else { text };
+        let or = |text: &'a str, default: &'a str| if text.is_empty() { default } else { text };
         let namespace = or(&document.namespace, "default");
         let proxy = &document.proxy;
         let gateways: Vec<String> = if proxy.gateways.is_empty() {
@@ -158,6 +162,10 @@ impl<'a> Scope<'a> {
                 }
             }
         });
+        let all = document.virtual_services.iter().enumerate().filter(|(_, vs)| vs.hosts.is_empty());
+        let mut delegates: Vec<(&str, &str, usize)> =
+            all.map(|(index, vs)| (or(&vs.namespace, namespace), &*vs.name, index)).collect();
+        delegates.sort_unstable();
         Self {
             namespace,
             domain: or(&document.domain, "cluster.local"),
@@ -167,9 +175,18 @@ impl<'a> Scope<'a> {
             port: proxy.port.unwrap_or(80),
             labels: &proxy.labels,
             services,
+            document,
+            delegates,
             tag_headers: document.tags.iter().map(|tag| tag.header.to_ascii_lowercase().into()).collect(),
             seed: Seed::new(&document.seed),
         }
+    }
+
+    /// A delegate, with its place among the VirtualServices.
+    fn delegate(&self, namespace: &str, name: &str) -> Option<(usize, &'a VirtualService)> {
+        let found = self.delegates.binary_search_by(|(its, own, _)| (*its, *own).cmp(&(namespace, name))).ok()?;
+        let (.., index) = *self.delegates.get(found)?;
+        Some((index, self.document.virtual_services.get(index)?))
     }
 }
 

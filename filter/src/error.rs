@@ -78,6 +78,11 @@ impl At {
         self.errors.len()
     }
 
+    /// Takes back what was noted since there were `count` errors.
+    pub fn forget(&mut self, count: usize) -> Vec<Error> {
+        self.errors.split_off(count.min(self.errors.len()))
+    }
+
     /// Counts a regex; how many there are with it.
     pub fn count_regex(&mut self) -> usize {
         self.regexes = self.regexes.saturating_add(1);

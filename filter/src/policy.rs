@@ -51,8 +51,10 @@ pub struct VirtualHost {
 pub struct Route {
     /// Which of the policy's rules.
     pub rule: usize,
-    /// The block's place in the rule's `match`; `None` where there is no `match`.
+    /// The block's place in the rule's `match`; `None` where there is no `match`. Of a merged rule: in what was merged.
     pub index: Option<usize>,
+    /// Where the block is written, from the document's root, if not there: that of a merged rule.
+    pub written: Option<Box<str>>,
     /// What it asks.
     pub block: Arc<Block>,
 }
@@ -66,6 +68,8 @@ pub struct Rule {
     pub virtual_service_index: usize,
     /// Its place in the VirtualService's `http`.
     pub index: usize,
+    /// Where its other half is written, if it is a rule that delegates, merged with one of its delegate's.
+    pub delegated: Option<Delegated>,
     /// Its name; `http[i]` where it has none.
     pub name: Box<str>,
     /// Where its requests go; none where it answers them.
@@ -92,6 +96,15 @@ pub struct Rule {
     pub retry_headers: Box<[(&'static str, String)]>,
 }
 
+/// A rule of a delegate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delegated {
+    /// The delegate's place in the document's `virtualServices`.
+    pub virtual_service_index: usize,
+    /// The rule's place in its `http`.
+    pub index: usize,
+}
+
 /// A destination of a rule, by its full name.
 #[derive(Debug)]
 pub struct Destination {
@@ -116,6 +129,11 @@ pub struct Destination {
 }
 
 impl Rule {
+    /// Where its `route` is written: the places of the VirtualService and of its rule.
+    pub fn written(&self) -> (usize, usize) {
+        self.delegated.map_or((self.virtual_service_index, self.index), |rule| (rule.virtual_service_index, rule.index))
+    }
+
     /// Whether what the rule does hangs on which part of the path matched.
     pub fn asks_what_matched(&self) -> bool {
         self.rewrite.as_ref().is_some_and(Rewrite::asks_what_matched) || self.answer.is_some()

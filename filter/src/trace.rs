@@ -100,8 +100,16 @@ pub fn trace<'a>(policy: &'a Policy, request: &Request<'a>, decision: &Decision<
     let mut trace = Trace { tags, host: policy.hosts().find_name(authority), routes: Vec::new() };
     for route in policy.hosts().find(authority).into_iter().flat_map(|host| host.routes.iter()) {
         let Some(rule) = policy.rules().get(route.rule) else { continue };
-        let field = format!("virtualServices[{}].http[{}]", rule.virtual_service_index, rule.index);
-        let block = block_trace(&field, route.index, &route.block, request, &decision.tags);
+        let field = route.written.as_ref().map_or_else(
+            || {
+                block_field(
+                    &format!("virtualServices[{}].http[{}]", rule.virtual_service_index, rule.index),
+                    route.index,
+                )
+            },
+            ToString::to_string,
+        );
+        let block = block_trace(field, &route.block, request, &decision.tags);
         let tried_last = block.truth != Truth::False;
         trace.routes.push(RouteTrace { rule, route, block });
         if tried_last {
@@ -135,7 +143,7 @@ fn tag_trace<'a>(
         let blocks: Vec<_> = rule
             .blocks
             .iter()
-            .map(|(index, block)| block_trace(&field, Some(*index), block, request, before))
+            .map(|(index, block)| block_trace(block_field(&field, Some(*index)), block, request, before))
             .collect();
         let truth = blocks.iter().fold(Truth::False, |any, block| any.or(|| block.truth));
         traced.rules.push(BlocksTrace { field, truth, blocks });
@@ -147,16 +155,14 @@ fn tag_trace<'a>(
     traced
 }
 
-fn block_trace(
-    rule: &str,
-    index: Option<usize>,
-    block: &Block,
-    request: &Request<'_>,
-    tags: &[TagState<'_>],
-) -> BlockTrace {
-    let field = index.map_or_else(|| rule.to_owned(), |index| format!("{rule}.match[{index}]"));
+/// The field of a match block of a rule; the rule itself where it has none.
+fn block_field(rule: &str, index: Option<usize>) -> String {
+    index.map_or_else(|| rule.to_owned(), |index| format!("{rule}.match[{index}]"))
+}
+
+fn block_trace(field: String, block: &Block, request: &Request<'_>, tags: &[TagState<'_>]) -> BlockTrace {
     let path = ConditionTrace {
-        field: format!("{field}.uri"),
+        field: block.uri.as_ref().map_or_else(|| format!("{field}.uri"), ToString::to_string),
         text: block.path.to_string(),
         truth: block.path_matches(request),
         found: request.path().map(crate::report::latin1),
@@ -167,7 +173,11 @@ fn block_trace(
         conditions.push(path);
     }
     conditions.extend(block.conditions.iter().map(|condition| ConditionTrace {
-        field: format!("{field}.{}", condition.field),
+        field: if condition.field.starts_with("virtualServices[") {
+            condition.field.to_string()
+        } else {
+            format!("{field}.{}", condition.field)
+        },
         text: condition.to_string(),
         truth: condition.matches(request, tags),
         found: found(&condition.ask, request, tags),

@@ -35,7 +35,9 @@ pub fn compile_all(
     if written.is_empty() {
         let selected = selects(&HttpMatchRequest::default(), place, scope);
         let path = PathMatch::compile(None, false, at)?;
-        return Some(selected.then(|| (None, Block { path, conditions: Box::default() })).into_iter().collect());
+        return Some(
+            selected.then(|| (None, Block { path, uri: None, conditions: Box::default() })).into_iter().collect(),
+        );
     }
     let before = at.count();
     let mut blocks = Vec::new();
@@ -109,7 +111,7 @@ fn compile(written: &HttpMatchRequest, place: Place<'_>, scope: &Scope<'_>, at: 
         conditions.extend(at.field("sourceIp", |at| source_ip(&written.source_ip, place, at)));
     }
     (at.count() == before).then_some(())?;
-    Some(Block { path: path?, conditions: conditions.into() })
+    Some(Block { path: path?, uri: None, conditions: conditions.into() })
 }
 
 /// Notes selectors that could never hold.
@@ -181,7 +183,8 @@ fn source_ip(written: &[String], place: Place<'_>, at: &mut At) -> Option<Condit
     all.then(|| Condition { field: "sourceIp".into(), ask: Ask::SourceIp(SourceIpMatch(networks.into())) })
 }
 
-fn field_of(map: &str, key: &str) -> Box<str> {
+/// The field of a map's entry: `headers.user-type`.
+pub fn field_of(map: &str, key: &str) -> Box<str> {
     let mut field = map.to_owned();
     push_field(&mut field, key);
     field.into()

@@ -1,6 +1,7 @@
 //! Tags.
 
 use super::block::{self, Place};
+use super::virtual_service::visibility;
 use super::{Scope, name};
 use crate::document::{self, Document};
 use crate::error::At;
@@ -18,6 +19,8 @@ pub fn compile(document: &Document, scope: &Scope<'_>, at: &mut At) -> Box<[Tag]
     let default_hosts: Vec<String> = document
         .virtual_services
         .iter()
+        // One that this proxy does not see does not exist for it.
+        .filter(|service| visibility(service, scope).is_some())
         .flat_map(|service| {
             let namespace = if service.namespace.is_empty() { scope.namespace } else { &service.namespace };
             service.hosts.iter().map(|host| name::resolve(host, namespace, scope.domain))

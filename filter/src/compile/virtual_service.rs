@@ -2,18 +2,20 @@
 
 use super::bind::{self, Emitted};
 use super::block::{self, Place};
+use super::delegate::{self, BlockOrigin, Home};
 use super::{Scope, name};
 use crate::answer::{Answer, Direct, Listener, Redirect};
+use crate::block::Block;
 use crate::chance::{Chance, Least, WHOLE, millionths};
 use crate::cors::Cors;
 use crate::document::{self, Document, HttpRoute};
 use crate::duration;
-use crate::error::At;
+use crate::error::{At, Error};
 use crate::fault::Fault;
 use crate::matcher::host::HostMatch;
 use crate::mirror::Mirror;
-use crate::operations::{Levels, Operations};
-use crate::policy::{Destination, Route, Rule, VirtualHost};
+use crate::operations::{self, Levels, Operations};
+use crate::policy::{Delegated, Destination, Route, Rule, VirtualHost};
 use crate::retry::Retries;
 use crate::rewrite::Rewrite;
 use crate::split::{Split, Subject};
@@ -35,75 +37,203 @@ pub struct Routing {
 /// Compiles all VirtualServices.
 pub fn compile(document: &Document, scope: &Scope<'_>, at: &mut At) -> Routing {
     let mut routing = Routing::default();
-    // The document's order decides what times and names leave open.
+    // What is nearest to the proxy counts first (istio.md 1.1); the document's order decides what times and names leave
+    // open.
+    let near = |vs| visibility(vs, scope).unwrap_or(u8::MAX);
     let mut order: Vec<(usize, &document::VirtualService)> = document.virtual_services.iter().enumerate().collect();
-    order.sort_unstable_by_key(|(index, vs)| (&vs.creation_timestamp, &vs.name, namespace(vs, scope), *index));
+    order
+        .sort_unstable_by_key(|(index, vs)| (near(vs), &vs.creation_timestamp, &vs.name, namespace(vs, scope), *index));
     let mut emitted: Vec<Emitted> = Vec::new();
     let mut seen = BTreeSet::new();
+    let mut merging = Merging::default();
     at.field("virtualServices", |at| {
         for (index, vs) in order {
             at.index(index, |at| {
                 if !seen.insert((namespace(vs, scope), &vs.name)) {
                     at.field("name", |at| at.error(format!("`{}/{}` is there twice", namespace(vs, scope), vs.name)));
                 }
-                let routes = one(index, vs, scope, &mut routing.rules, at);
+                let routes = one(index, vs, scope, &mut routing.rules, &mut merging, at);
                 let hosts =
                     vs.hosts.iter().map(|host| name::resolve(host, namespace(vs, scope), scope.domain)).collect();
                 emitted.push((hosts, routes.into()));
             });
         }
     });
+    // What is wrong with a merged rule is wrong with one of its halves, which is told; or, at last, with both together.
+    if at.count() == 0 {
+        merging.errors.into_iter().for_each(|error| at.at(&error.path, |at| at.error(error.message)));
+    }
     bind::bind(&emitted, scope, &mut routing);
     routing
 }
 
-fn namespace<'a>(vs: &'a document::VirtualService, scope: &Scope<'a>) -> &'a str {
+pub fn namespace<'a>(vs: &'a document::VirtualService, scope: &Scope<'a>) -> &'a str {
     if vs.namespace.is_empty() { scope.namespace } else { &vs.namespace }
 }
+
+/// Whether the proxy sees a VirtualService, and how near it is.
+pub fn visibility(vs: &document::VirtualService, scope: &Scope<'_>) -> Option<u8> {
+    delegate::visibility(&vs.export_to, namespace(vs, scope), scope.proxy_namespace)
+}
+
+/// What all merging together comes to.
+#[derive(Default)]
+struct Merging {
+    /// How many pairs of match blocks were looked at.
+    pairs: usize,
+    /// What is wrong with merged rules.
+    errors: Vec<Error>,
+}
+
+/// The most pairs of match blocks that are looked at: delegates multiply.
+const MOST_PAIRS: usize = 100_000;
 
 fn one(
     index: usize,
     vs: &document::VirtualService,
     scope: &Scope<'_>,
     rules: &mut Vec<Rule>,
+    merging: &mut Merging,
     at: &mut At,
 ) -> Vec<Route> {
     let namespace = namespace(vs, scope);
     check(vs, namespace, scope, at);
-    let mut emitted = Vec::new();
-    let mut caught_all = false;
-    let mut names: BTreeSet<String> = BTreeSet::new();
+    let is_delegate = vs.hosts.is_empty();
+    let is_seen = !is_delegate && visibility(vs, scope).is_some();
+    let mut emitting = Emitting { rules, routes: Vec::new(), caught_all: false, names: BTreeMap::new() };
     at.field("http", |at| {
         for (rule_index, http) in vs.http.iter().enumerate() {
-            // Draws hang on the name: a second rule of one name counts on.
-            let first = if http.name.is_empty() { format!("http[{rule_index}]") } else { http.name.clone() };
-            let name = core::iter::once(first.clone())
-                .chain((2..=vs.http.len()).map(|count| format!("{first}#{count}")))
-                .find(|name| names.insert(name.clone()))
-                .unwrap_or(first);
-            let place = Place::VirtualService { namespace, gateways: &vs.gateways };
             at.index(rule_index, |at| {
-                let blocks = block::compile_all(&http.matches, place, scope, at);
                 at.field("name", |at| name::check_text(&http.name, at));
-                let from = From { vs: index, vs_name: &vs.name, namespace, index: rule_index, name };
-                let Some((blocks, rule)) = blocks.zip(rule(http, from, scope, at)) else {
+                let place = Place::VirtualService { namespace, gateways: &vs.gateways };
+                let from = |name| From { vs: index, vs_name: &vs.name, namespace, index: rule_index, name };
+                let delegate = http.delegate.as_ref();
+                match delegate {
+                    None => check_actions(http, at),
+                    Some(delegate) => check_delegation(http, delegate, is_delegate, at),
+                }
+                let name = if http.name.is_empty() { format!("http[{rule_index}]") } else { http.name.clone() };
+                let name = if delegate.is_some() { name } else { emitting.name(name) };
+                let blocks = block::compile_all(&http.matches, place, scope, at);
+                let rule = rule(http, from(name), scope, at);
+                let Some(delegate) = delegate.filter(|_| !is_delegate) else {
+                    if let Some((blocks, rule)) = blocks.zip(rule).filter(|_| is_seen) {
+                        emitting.emit(rule, blocks.into_iter().map(|(index, block)| (index, None, block)));
+                    }
                     return;
                 };
-                if blocks.is_empty() {
-                    return;
-                }
-                let number = rules.len();
-                rules.push(rule);
-                for (index, block) in blocks {
-                    if !caught_all {
-                        caught_all = block.is_catch_all();
-                        emitted.push(Route { rule: number, index, block: Arc::new(block) });
-                    }
-                }
+                // A rule that delegates is none itself: what is wrong with it has been told.
+                let before = at.count();
+                merged(http, delegate, namespace, scope, merging, at, |merged, at| {
+                    let Merged { http: merged, origins, delegated } = merged;
+                    let name = if merged.name.is_empty() {
+                        format!("http[{rule_index}]-http[{}]", delegated.index)
+                    } else {
+                        merged.name.clone()
+                    };
+                    let from = from(emitting.name(name));
+                    let blocks = block::compile_all(&merged.matches, place, scope, at);
+                    let rule = self::rule(&merged, from, scope, at);
+                    let Some((blocks, rule)) = blocks.zip(rule).filter(|_| is_seen) else { return };
+                    let places = delegate::Places { root: at.path(), delegated, document: scope.document };
+                    let blocks = blocks.into_iter().map(|(index, mut block)| {
+                        let origin = index.and_then(|index| origins.get(index)).copied();
+                        let written = places.trace_back(&mut block, origin);
+                        (index, Some(written), block)
+                    });
+                    emitting.emit(Rule { delegated: Some(delegated), ..rule }, blocks);
+                });
+                merging.errors.extend(at.forget(before));
             });
         }
     });
-    emitted
+    emitting.routes
+}
+
+/// The routes of a VirtualService, as they come.
+struct Emitting<'r> {
+    rules: &'r mut Vec<Rule>,
+    routes: Vec<Route>,
+    caught_all: bool,
+    /// Names that are taken, each with how many rules asked for it.
+    names: BTreeMap<String, usize>,
+}
+
+impl Emitting<'_> {
+    /// A name that draws can hang on: a second rule of one name counts on.
+    fn name(&mut self, first: String) -> String {
+        let mut name = first.clone();
+        while self.names.contains_key(&name) {
+            let count = self.names.get_mut(&first).map_or(2, |count| {
+                *count = count.saturating_add(1);
+                *count
+            });
+            name = format!("{first}#{count}");
+        }
+        self.names.insert(name.clone(), 1);
+        name
+    }
+
+    /// Adds a rule with its blocks: each with its place in `match`, and where it is written if that is not there.
+    fn emit(&mut self, rule: Rule, blocks: impl Iterator<Item = (Option<usize>, Option<Box<str>>, Block)>) {
+        let number = self.rules.len();
+        let mut any = false;
+        for (index, written, block) in blocks {
+            any = true;
+            if !self.caught_all {
+                self.caught_all = block.is_catch_all();
+                self.routes.push(Route { rule: number, index, written, block: Arc::new(block) });
+            }
+        }
+        if any {
+            self.rules.push(rule);
+        }
+    }
+}
+
+/// A rule that delegates and one of its delegate's, in one.
+struct Merged {
+    http: HttpRoute,
+    origins: Vec<BlockOrigin>,
+    delegated: Delegated,
+}
+
+/// Calls `visit` with every merged rule of one that delegates; none where the delegate is not there, or not for this
+/// namespace, as in Istio.
+fn merged(
+    http: &HttpRoute,
+    delegate: &document::Delegate,
+    namespace: &str,
+    scope: &Scope<'_>,
+    merging: &mut Merging,
+    at: &mut At,
+    mut visit: impl FnMut(Merged, &mut At),
+) {
+    let of = if delegate.namespace.is_empty() { namespace } else { &delegate.namespace };
+    let Some((index, found)) = scope.delegate(of, &delegate.name) else { return };
+    if delegate::visibility(&found.export_to, of, namespace).is_none() {
+        return;
+    }
+    let home = |namespace| Home { namespace, domain: scope.domain };
+    for (rule, leaf) in found.http.iter().enumerate() {
+        let before = merging.pairs;
+        let pairs = http.matches.len().max(1).saturating_mul(leaf.matches.len().max(1));
+        merging.pairs = before.saturating_add(pairs);
+        if merging.pairs > MOST_PAIRS {
+            if before <= MOST_PAIRS {
+                at.field("delegate", |at| {
+                    at.error(format!(
+                        "delegates multiply: with this one there are more than {MOST_PAIRS} pairs of match blocks"
+                    ));
+                });
+            }
+            return;
+        }
+        if let Some((http, origins)) = delegate::merge(http, home(namespace), leaf, home(of)) {
+            let delegated = Delegated { virtual_service_index: index, index: rule };
+            visit(Merged { http, origins, delegated }, at);
+        }
+    }
 }
 
 fn check(vs: &document::VirtualService, namespace: &str, scope: &Scope<'_>, at: &mut At) {
@@ -116,9 +246,12 @@ fn check(vs: &document::VirtualService, namespace: &str, scope: &Scope<'_>, at: 
     if !vs.namespace.is_empty() {
         at.field("namespace", |at| name::check_label(&vs.namespace, "namespace", at));
     }
-    if vs.hosts.is_empty() {
-        at.error("`hosts` is missing: a VirtualService without hosts is a delegate, which is not supported yet");
+    if vs.hosts.is_empty() && !vs.gateways.is_empty() {
+        at.field("gateways", |at| {
+            at.error("a VirtualService without `hosts` is a delegate: it is served where the rules are that name it");
+        });
     }
+    check_export_to(&vs.export_to, namespace, at);
     check_overlaps(vs, namespace, scope, at);
     at.field("hosts", |at| {
         let mesh = vs.gateways.is_empty() || vs.gateways.iter().any(|gateway| gateway == name::MESH);
@@ -143,6 +276,28 @@ fn check(vs: &document::VirtualService, namespace: &str, scope: &Scope<'_>, at: 
             at.error(format!("`{}` is no time: write `2026-01-31T12:00:00Z`", vs.creation_timestamp));
         });
     }
+}
+
+/// Notes what Istio refuses to export to (istio.md 1.18).
+fn check_export_to(written: &[String], namespace: &str, at: &mut At) {
+    let full = |to: &'_ String| if to == "." { namespace.to_owned() } else { to.clone() };
+    at.field("exportTo", |at| {
+        for (index, to) in written.iter().enumerate() {
+            let wrong = match to.as_str() {
+                "~" => "`~` would hide it from everybody: leave the VirtualService out".to_owned(),
+                "*" if written.len() > 1 => "`*` is everybody: leave the others out".to_owned(),
+                "*" => continue,
+                _ if !name::is_label(&full(to)) => {
+                    format!("`{}` is no namespace: write `.`, `*` or a name", to.escape_debug())
+                }
+                _ if written.iter().take(index).any(|other| full(other) == full(to)) => {
+                    format!("`{to}` is listed twice (`.` is `{namespace}`)")
+                }
+                _ => continue,
+            };
+            at.index(index, |at| at.error(wrong));
+        }
+    });
 }
 
 /// Notes hosts that another one of the VirtualService takes already (istio.md 1.18).
@@ -178,7 +333,7 @@ struct From<'a> {
 
 fn rule(http: &HttpRoute, from: From<'_>, scope: &Scope<'_>, at: &mut At) -> Option<Rule> {
     let before = at.count();
-    check_actions(http, at);
+    operations::check_authority_once(http, at);
     let draws = format!("{}/{}/{}", from.namespace, from.vs_name, from.name);
     let written = http.headers.as_ref();
     let (request, rule_authority) = request_operations(written, at);
@@ -251,6 +406,7 @@ fn rule(http: &HttpRoute, from: From<'_>, scope: &Scope<'_>, at: &mut At) -> Opt
         virtual_service: format!("{}/{}", from.namespace, from.vs_name).into(),
         virtual_service_index: from.vs,
         index: from.index,
+        delegated: None,
         name: from.name.into(),
         destinations: destinations.into(),
         split,
@@ -291,6 +447,29 @@ fn check_actions(http: &HttpRoute, at: &mut At) {
     if http.mirror.is_some() && !http.mirrors.is_empty() {
         at.field("mirrors", |at| at.error("`mirror` and `mirrors` exclude each other: leave one of them out"));
     }
+}
+
+/// Notes what a rule that delegates cannot have (istio.md 1.16).
+fn check_delegation(http: &HttpRoute, delegate: &document::Delegate, is_delegate: bool, at: &mut At) {
+    for (field, set) in [("route", !http.route.is_empty()), ("redirect", http.redirect.is_some())] {
+        if set {
+            at.field(field, |at| {
+                at.error(format!("`{field}` does not go with `delegate`: the delegate's rules have their own"));
+            });
+        }
+    }
+    at.field("delegate", |at| {
+        if is_delegate {
+            at.error("a delegate cannot delegate again: name the other one where this one is named");
+        } else if delegate.name.is_empty() {
+            at.error("`name` is missing");
+        } else {
+            at.field("name", |at| name::check_name(&delegate.name, at));
+        }
+        if !delegate.namespace.is_empty() {
+            at.field("namespace", |at| name::check_label(&delegate.namespace, "namespace", at));
+        }
+    });
 }
 
 fn request_operations(headers: Option<&document::Headers>, at: &mut At) -> (Option<Operations>, Option<Box<str>>) {
