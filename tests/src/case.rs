@@ -19,5 +19,5 @@ pub use compare::compare;
 #[cfg(not(target_family = "wasm"))]
 pub use load::{CaseFile, folder, load, load_all};
 pub use lowered::{Host, Lowered, LoweredRequest};
-pub use observed::{Header, Observed, Seen};
+pub use observed::{ANSWER, Header, Observed, Seen, joined};
 pub use tally::Tally;

@@ -30,7 +30,25 @@ pub fn compare(expect: &Map<String, Value>, seen: &Observed) -> Vec<String> {
                     }
                 }
             }
-            ("requestHeaders" | "reply" | "retries", Value::Object(part)) => {
+            // Where the filter is a plugin: they are not there any more.
+            ("removedHeaders", Value::Array(names)) if found.is_none() => {
+                for name in names.iter().filter_map(Value::as_str) {
+                    if let Some(lines) = &seen.upstream
+                        && let Some(found) = joined(lines, name)
+                    {
+                        wrong.push(format!("removedHeaders: `{name}` reaches the upstream: `{found}`"));
+                    }
+                }
+            }
+            ("removedResponseHeaders", Value::Array(names)) if found.is_none() => {
+                let answered = seen.fields.get("responseNames").and_then(Value::as_array);
+                for name in names {
+                    if answered.is_none_or(|answered| answered.contains(name)) {
+                        wrong.push(format!("removedResponseHeaders: {name} reaches the client"));
+                    }
+                }
+            }
+            ("requestHeaders" | "reply" | "retries" | "fault", Value::Object(part)) => {
                 for (name, expected) in part {
                     let found = found.and_then(|found| found.get(name)).unwrap_or(&Value::Null);
                     if found != expected {
@@ -45,6 +63,8 @@ pub fn compare(expect: &Map<String, Value>, seen: &Observed) -> Vec<String> {
                     wrong.push(format!("responseHeaders: expected {expected}, found {}", Value::from(found.clone())));
                 }
             }
+            // Where the filter is a plugin, draws cannot be seen, but `fault` and `mirrors` can.
+            ("chances", _) if found.is_none() => {}
             _ if found == Some(expected) => {}
             _ => {
                 let found = found.map_or_else(|| "nothing that this host can see".into(), Value::to_string);

@@ -3,6 +3,9 @@
 use serde_json::{Map, Value, json};
 use switchyard_filter::report::latin1;
 
+/// A request header that begins with this asks the upstream for a header of the answer: what follows is its name.
+pub const ANSWER: &str = "x-answer-header-";
+
 /// A header line: lower-case name and value.
 pub type Header = (Vec<u8>, Vec<u8>);
 
@@ -28,8 +31,14 @@ pub struct Seen {
     pub upstream: Option<Vec<Header>>,
     /// Status and body of an answer of the filter.
     pub reply: Option<(u16, String)>,
-    /// Lines that the response got.
+    /// Lines of the response that the client gets; what Envoy itself adds is left out.
     pub response: Vec<(String, String)>,
+    /// Filter state `wasm.switchyard_fault`; empty for none. That it was injected is the host's to see.
+    pub fault: String,
+    /// Whether it was answered by that fault, so that nothing is seen of what would have become of it.
+    pub aborted: bool,
+    /// Clusters that got a copy, in order.
+    pub mirrors: Vec<String>,
 }
 
 impl Seen {
@@ -41,8 +50,9 @@ impl Seen {
         let lines = self.upstream.as_deref().unwrap_or_default();
         let set = joined(lines, "x-switchyard-cluster");
         let told = Some(self.cluster.as_str()).filter(|cluster| !matches!(*cluster, "" | "-"));
-        let cluster = if observing { told.map(Into::into) } else { set };
-        if !observing && cluster.as_deref() != told {
+        let only_told = observing || (self.aborted && self.upstream.is_none());
+        let cluster = if only_told { told.map(Into::into) } else { set };
+        if !only_told && cluster.as_deref() != told {
             return Err(format!("the request goes to {cluster:?}, and the access log is told `{}`", self.cluster));
         }
         let named = self.rule.splitn(3, '/').collect::<Vec<_>>();
@@ -52,9 +62,26 @@ impl Seen {
         };
         put("virtualService", virtual_service);
         put("rule", rule);
-        let replies = self.reply.is_some() || (observing && matches!(&*self.rule, "no_route" | "no_virtual_host"));
+        let replies = self.reply.is_some()
+            || (observing && matches!(&*self.rule, "no_route" | "no_virtual_host"))
+            || (self.aborted && cluster.is_none());
         put("action", json!(if replies { "reply" } else { cluster.as_ref().map_or("pass", |_| "forward") }));
-        put("reply", self.reply.map_or(Value::Null, |(status, body)| json!({"status": status, "body": body})));
+        put("fault", fault(&self.fault)?);
+        put("mirrors", json!(self.mirrors));
+        put("responseNames", self.response.iter().map(|(name, _)| json!(name)).collect());
+        // What the upstream was asked to answer is none of the decision's, nor are an answer's own headers.
+        let mut response = self.response;
+        for (name, value) in lines {
+            let Some(answered) = latin1(name).strip_prefix(ANSWER).map(str::to_owned) else { continue };
+            let line = (answered, latin1(value));
+            if let Some(index) = response.iter().position(|known| *known == line) {
+                response.remove(index);
+            }
+        }
+        let is_own = |(name, _): &(String, String)| name == "location" || name.starts_with("access-control-");
+        let (own, response) = response.into_iter().partition::<Vec<_>, _>(|line| self.reply.is_some() && is_own(line));
+        let reply = |(status, body)| json!({"status": status, "headers": own, "body": body});
+        put("reply", self.reply.map_or(Value::Null, reply));
         let parts: Vec<_> = cluster.as_deref().map(|name| name.splitn(4, '|').collect()).unwrap_or_default();
         let (host, subset, port) = match parts.as_slice() {
             ["outbound", port, subset, host] => {
@@ -68,7 +95,7 @@ impl Seen {
         put("port", port);
         put("cluster", json!(cluster));
         put("tags", Value::Object(tags(&self.tags)?));
-        put("responseHeaders", json!(self.response));
+        put("responseHeaders", json!(response));
         if self.upstream.is_some() {
             put("path", json!(joined(lines, ":path")));
             put("authority", json!(joined(lines, ":authority")));
@@ -109,6 +136,20 @@ fn tags(told: &str) -> Result<Map<String, Value>, String> {
         Some((name.to_owned(), json!(value.replace("%2C", ",").replace("%3D", "=").replace("%25", "%"))))
     };
     pairs.map(|pair| read(pair).ok_or_else(|| format!("`{told}` is no list of tags"))).collect()
+}
+
+/// `delay=300,abort=503` or `abort=grpc-14`, as in a report.
+fn fault(told: &str) -> Result<Value, String> {
+    if told.is_empty() {
+        return Ok(Value::Null);
+    }
+    let part = |name: &str| {
+        let found = told.split(',').find_map(|part| part.strip_prefix(name));
+        found.map(|number| number.parse::<u64>().map_err(|_| format!("`{told}` is no fault"))).transpose()
+    };
+    let abort = told.split(',').any(|part| part.starts_with("abort=grpc-"));
+    let (status, grpc) = if abort { (None, part("abort=grpc-")?) } else { (part("abort=")?, None) };
+    Ok(json!({"delayMs": part("delay=")?, "abortStatus": status, "grpcStatus": grpc}))
 }
 
 fn number(lines: &[Header], name: &str) -> Result<Value, String> {

@@ -152,7 +152,7 @@ impl Read for HeaderSpec {
 pub struct Fields(pub Map<String, Value>);
 
 /// Fields that can be expected, and of what kind they are.
-const FIELDS: [(&str, Kind); 17] = [
+const FIELDS: [(&str, Kind); 22] = [
     ("virtualService", Kind::Text),
     ("rule", Kind::Text),
     ("action", Kind::Text),
@@ -164,10 +164,16 @@ const FIELDS: [(&str, Kind); 17] = [
     ("authority", Kind::Text),
     ("tags", Kind::Texts),
     ("requestHeaders", Kind::Texts),
+    ("removedHeaders", Kind::Names),
     ("responseHeaders", Kind::Lines),
+    ("removedResponseHeaders", Kind::Names),
     ("timeoutMs", Kind::Number),
     ("retries", Kind::Object),
     ("reply", Kind::Object),
+    ("fault", Kind::Object),
+    ("mirrors", Kind::Names),
+    // Seen where the decision itself is (natively, in Node): what comes of them is seen elsewhere.
+    ("chances", Kind::Objects),
     // What the next hop gets, whatever set it; `null` for a header that must not be there.
     ("upstreamHeaders", Kind::Texts),
     ("requestHeadersAbsent", Kind::Names),
@@ -180,6 +186,7 @@ enum Kind {
     Texts,
     Lines,
     Object,
+    Objects,
     Names,
 }
 
@@ -192,6 +199,7 @@ impl Kind {
             | (Self::Number, Value::Number(_))
             | (Self::Object, Value::Object(_)) => true,
             (Self::Texts, Value::Object(texts)) => texts.values().all(|value| text(value) || value.is_null()),
+            (Self::Objects, Value::Array(objects)) => objects.iter().all(Value::is_object),
             (Self::Names, Value::Array(names)) => names.iter().all(text),
             (Self::Lines, Value::Array(lines)) => {
                 lines.iter().all(|line| line.as_array().is_some_and(|line| line.len() == 2 && line.iter().all(text)))

@@ -1,6 +1,6 @@
 //! The decision itself, natively and in Node: no proxy, no plugin.
 
-use crate::case::{Header, Lowered, LoweredRequest, Observed, Tally, compare};
+use crate::case::{Header, Lowered, LoweredRequest, Observed, Tally, compare, joined};
 use serde_json::Value;
 use switchyard_filter::document::Mode;
 use switchyard_filter::draw::Draws;
@@ -83,15 +83,22 @@ fn observe(policy: &Policy, lines: &[Header], request: &LoweredRequest) -> (Obse
     let upstream = apply(&edits(policy, &decision, &asked), &borrowed);
     let mut wrong = Vec::new();
     if policy.mode() == Mode::Enforce && report.action != ActionName::Reply {
-        // What a decision sets is what goes out, once.
+        // What a decision sets is what goes out, once; operations may leave several lines, or none.
         for (name, value) in &report.request_headers {
-            let values: Vec<_> = upstream.iter().filter(|(line, _)| line == name.as_bytes()).collect();
-            if !matches!(values.as_slice(), [(_, found)] if latin1(found) == *value) {
-                wrong.push(format!("`{name}: {value}` is decided, and {} lines go out", values.len()));
+            let lines = decision.changed.iter().find(|changed| changed.name == name).map_or(1, |c| c.values.len());
+            let found = upstream.iter().filter(|(line, _)| line == name.as_bytes()).count();
+            if found != lines || joined(&upstream, name).as_ref() != Some(value) {
+                wrong.push(format!("`{name}: {value}` is decided in {lines} lines, and {found} lines go out"));
+            }
+        }
+        for name in &report.removed_headers {
+            if let Some(value) = joined(&upstream, name) {
+                wrong.push(format!("`{name}` is to be removed, and goes out: `{value}`"));
             }
         }
     }
-    let goes_on = policy.mode() == Mode::Observe || report.action != ActionName::Reply;
+    let is_aborted = decision.own_fault(policy).abort.is_some();
+    let goes_on = policy.mode() == Mode::Observe || (report.action != ActionName::Reply && !is_aborted);
     let fields = match serde_json::to_value(&report) {
         Ok(Value::Object(fields)) => fields,
         other => return (Observed { fields: <_>::default(), upstream: None }, vec![format!("no report: {other:?}")]),

@@ -12,6 +12,9 @@ use switchyard_filter::headers::{CLUSTER, ROUTER_HINTS};
 /// What the names of the test's own headers begin with.
 pub const SEEN: &str = "x-seen-";
 
+/// Added behind the router: the cluster that a request, or a mirror's copy of it, arrives at.
+pub const ARRIVED: &str = "x-arrived-at";
+
 /// Headers that are copied before the router consumes or removes them.
 pub const CONSUMED: [&str; 19] = {
     let mut all = [CLUSTER; 19];
@@ -79,7 +82,20 @@ impl Rig {
         let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": self.upstream.port()}});
         let assignment =
             json!({"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]});
-        self.clusters.insert(name.into(), json!({"name": name, "type": "STATIC", "load_assignment": assignment}));
+        let mutation = json!({"append": {"header": {"key": ARRIVED, "value": name}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}});
+        let arrived = json!({"name": "arrived", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+            "mutations": {"request_mutations": [mutation]},
+        }});
+        let codec = json!({"name": "codec", "typed_config":
+            {"@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"}});
+        let options = json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": {"http_protocol_options": {}},
+            "http_filters": [arrived, codec],
+        }});
+        let cluster = json!({"name": name, "type": "STATIC", "load_assignment": assignment, "typed_extension_protocol_options": options});
+        self.clusters.insert(name.into(), cluster);
     }
 
     /// All of it.
@@ -126,6 +142,7 @@ fn revealing() -> Value {
         ("rule", state("rule")),
         ("tags", state("tags")),
         ("cluster", state("cluster")),
+        ("fault", state("fault")),
         ("upstream", "%UPSTREAM_CLUSTER_RAW%".to_owned()),
         ("details", "%RESPONSE_CODE_DETAILS%".to_owned()),
     ]
