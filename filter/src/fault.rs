@@ -36,7 +36,7 @@ pub struct Abort {
 /// What an aborted request is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AbortStatus {
-    /// An HTTP status, 200 to 600.
+    /// An HTTP status, 200 to 599. Istio takes 600 too, and Envoy then refuses the whole configuration.
     Http(u16),
     /// A gRPC status, 0 to 16.
     Grpc(u16),
@@ -103,10 +103,10 @@ impl Fault {
                 let share = share(&abort.percentage, at).unwrap_or(0);
                 let status = match (abort.http_status, &abort.grpc_status) {
                     (Some(status), None) => {
-                        let status = u16::try_from(status).ok().filter(|status| (200..=600).contains(status));
+                        let status = u16::try_from(status).ok().filter(|status| (200..=599).contains(status));
                         if status.is_none() {
                             let written = abort.http_status.unwrap_or_default();
-                            at.field("httpStatus", |at| at.error(format!("`{written}` is out of range: 200 to 600")));
+                            at.field("httpStatus", |at| at.error(format!("`{written}` is out of range: 200 to 599")));
                         }
                         AbortStatus::Http(status?)
                     }

@@ -181,7 +181,9 @@ impl Report {
                 if let Some(authority) = &forward.destination.authority {
                     report.authority = Some(authority.to_string());
                 }
-                report.mirrors = forward.mirrors.iter().flatten().map(|cluster| (*cluster).to_owned()).collect();
+                // Who is aborted does not come to the router, which makes the copies.
+                let mirrors = forward.mirrors.iter().flatten().filter(|_| decision.fault.abort.is_none());
+                report.mirrors = mirrors.map(|cluster| (*cluster).to_owned()).collect();
                 report.timeout_ms = forward.timeout;
                 report.retries = forward.rule.retries.as_ref().map(|retries| RetriesReport {
                     attempts: retries.attempts,
@@ -225,6 +227,20 @@ pub fn access_log_values(policy: &Policy, decision: &Decision<'_>) -> [(&'static
     let tags = decision.tag_values(policy).map(tag).collect::<Vec<_>>().join(",");
     let cluster = decision.forward().map_or_else(|| "-".to_owned(), |forward| forward.destination.cluster.to_string());
     [("switchyard_rule", rule), ("switchyard_tags", tags), ("switchyard_cluster", cluster)]
+}
+
+/// What the filter writes to the access log of a fault, as `wasm.switchyard_fault`: `delay=300`, `abort=503`,
+/// `abort=grpc-14`, or two of them joined by `,`. `None` for a request without one.
+pub fn fault_value(fault: Injected) -> Option<String> {
+    let delay = fault.delay.map(|milliseconds| format!("delay={milliseconds}"));
+    let abort = fault.abort.map(|abort| match abort {
+        AbortStatus::Http(status) => format!("abort={status}"),
+        AbortStatus::Grpc(status) => format!("abort=grpc-{status}"),
+    });
+    match (delay, abort) {
+        (Some(delay), Some(abort)) => Some([&delay, ",", &abort].concat()),
+        (delay, abort) => delay.or(abort),
+    }
 }
 
 /// Bytes as text: one character each.

@@ -39,7 +39,7 @@ record! {
     pub struct Abort {
         /// How many of 100 requests are aborted. Default: none.
         percentage: Option<Percent> = "percentage",
-        /// The status, 200 to 600.
+        /// The status, 200 to 599.
         http_status: Option<i32> = "httpStatus",
         /// The gRPC status by name: `UNAVAILABLE`.
         grpc_status: Option<String> = "grpcStatus",

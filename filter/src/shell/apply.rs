@@ -9,7 +9,7 @@ use crate::edit::{self, Edit};
 use crate::operations::ResponseEdit;
 use crate::policy::Policy;
 use crate::recorded::Recording;
-use crate::report::access_log_values;
+use crate::report::{access_log_values, fault_value};
 use crate::request::Request;
 use std::borrow::Cow;
 
@@ -22,10 +22,12 @@ pub fn edits(policy: &Policy, decision: &Decision<'_>, request: &Request<'_>) ->
     })
 }
 
-/// What becomes of the response's headers, kept from the request: operations, CORS, cookies.
-pub fn response(decision: &Decision<'_>) -> Vec<ResponseEdit<'static>> {
+/// What becomes of the response's headers, kept from the request: operations and CORS, unless an answer of ours has them
+/// already, and cookies.
+pub fn response(decision: &Decision<'_>, is_answered: bool) -> Vec<ResponseEdit<'static>> {
     let name = |name: &Cow<'_, str>| Cow::Owned(name.to_string());
-    let edits = decision.response.iter().map(|edit| match edit {
+    let edits: &[_] = if is_answered { &[] } else { &decision.response };
+    let edits = edits.iter().map(|edit| match edit {
         ResponseEdit::Remove(gone) => ResponseEdit::Remove(name(gone)),
         ResponseEdit::Set(set, value) => ResponseEdit::Set(name(set), Cow::Owned(value.to_vec())),
         ResponseEdit::Add(added, value) => ResponseEdit::Add(name(added), Cow::Owned(value.to_vec())),
@@ -65,6 +67,9 @@ pub fn tell(policy: &Policy, request: &Request<'_>, draws: &Draws<'_>, decision:
     };
     for (name, value) in access_log_values(policy, decision) {
         tell(name, &value);
+    }
+    if let Some(fault) = fault_value(decision.fault) {
+        tell("switchyard_fault", &fault);
     }
     if access_log == AccessLog::Draws {
         let recording = Recording::new(policy, request, draws, decision);
