@@ -7,6 +7,7 @@ mod access_log;
 mod check;
 mod cluster;
 mod http;
+mod stats;
 mod yaml;
 
 pub use yaml::to_yaml;
@@ -47,22 +48,26 @@ pub struct Generated {
 ///
 /// # Errors
 /// Two listeners of one address (the mesh, gateways, the admin interface), a filter that is no module, a recording that
-/// is a folder, or what [`Model::listener`] says.
+/// is a folder, a rule with more mirrors than a route gets policies, or what [`Model::listener`] says.
 pub fn generate(model: &Model<'_>, settings: &Settings) -> Result<Generated, Vec<Diagnostic>> {
     let listeners = compile(model)?;
     let mut wrong = check::addresses(model, &listeners, settings);
     wrong.extend(check::files(settings));
+    wrong.extend(listeners.iter().flat_map(check::mirrors));
     if !wrong.is_empty() {
         return Err(wrong);
     }
     let warnings = listeners.iter().flat_map(|listener| access_log::warnings(listener, settings)).collect();
-    let bootstrap = json!({
+    let mut bootstrap = json!({
         "admin": {"address": address(settings.admin)},
         "static_resources": {
             "listeners": listeners.iter().map(|listener| self::listener(listener, settings)).collect::<Value>(),
             "clusters": cluster::clusters(model),
         },
     });
+    if let (stats @ Value::Object(_), Value::Object(fields)) = (stats::stats(&listeners), &mut bootstrap) {
+        fields.insert("stats_config".into(), stats);
+    }
     Ok(Generated { bootstrap, warnings })
 }
 
@@ -70,21 +75,26 @@ pub fn generate(model: &Model<'_>, settings: &Settings) -> Result<Generated, Vec
 /// to put first; and the clusters. Translate with [`Around::Parts`](crate::translate::Around::Parts) for them.
 ///
 /// # Errors
-/// A filter that is no module, a recording that is a folder, or what [`Model::listener`] says.
+/// A filter that is no module, a recording that is a folder, a rule with more mirrors than a route gets policies, or what [`Model::listener`] says.
 pub fn parts(model: &Model<'_>, settings: &Settings) -> Result<Vec<(String, Value)>, Vec<Diagnostic>> {
-    let wrong = check::files(settings);
+    let listeners = compile(model)?;
+    let mut wrong = check::files(settings);
+    wrong.extend(listeners.iter().flat_map(check::mirrors));
     if !wrong.is_empty() {
         return Err(wrong);
     }
     let mut parts = vec![("clusters.yaml".to_owned(), json!({"clusters": cluster::clusters(model)}))];
-    for listener in compile(model)? {
+    if let stats @ Value::Object(_) = stats::stats(&listeners) {
+        parts.push(("stats-config.yaml".to_owned(), json!({"stats_config": stats})));
+    }
+    for listener in listeners {
         let name = |part: &str| format!("{}-{part}.yaml", listener.name);
         // The router stays the last of the filters that are there already.
         let filters = json!([http::wasm(&listener, settings), http::fault()]);
         parts.push((name("http-filters"), json!({"http_filters": filters})));
         let early = http::early_header_mutation(&listener);
         parts.push((name("early-header-mutation"), json!({"early_header_mutation_extensions": early})));
-        parts.push((name("routes"), json!({"routes": [http::decided_route()]})));
+        parts.push((name("routes"), json!({"routes": [http::decided_route(&listener)]})));
     }
     Ok(parts)
 }

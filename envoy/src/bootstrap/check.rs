@@ -1,6 +1,7 @@
 //! Settings that Envoy would stumble over at its start, told before.
 
 use super::Settings;
+use super::http::MOST_MIRRORS;
 use crate::diagnostic::Diagnostic;
 use crate::translate::{Listener, Model};
 use std::fs::File;
@@ -46,6 +47,22 @@ pub fn files(settings: &Settings) -> Vec<Diagnostic> {
         found.push(without_place(message, "name a file in it"));
     }
     found
+}
+
+/// Rules with more mirrors than a route gets policies: the rest would get no copies, and nobody would tell.
+pub fn mirrors(listener: &Listener<'_>) -> Vec<Diagnostic> {
+    let too_many = listener.policy.rules().iter().filter(|rule| rule.mirrors.len() > MOST_MIRRORS);
+    let found = too_many.map(|rule| {
+        let (count, name) = (rule.mirrors.len(), format!("{}/{}", rule.virtual_service, rule.name));
+        let message = format!("the rule `{name}` has {count} mirrors, and a generated route copies to {MOST_MIRRORS}");
+        let (at, rule) = (rule.virtual_service_index, rule.index);
+        let help = "leave some of them out";
+        let Some((place, field)) = listener.place(&format!("virtualServices[{at}].http[{rule}].mirrors")) else {
+            return without_place(message, help);
+        };
+        Diagnostic { field, ..Diagnostic::error(place, message).help(help) }
+    });
+    found.collect()
 }
 
 /// Whether one address is the other, or stands for all.

@@ -5,7 +5,7 @@ use super::{Settings, absolute, access_log, typed};
 use crate::translate::Listener;
 use serde_json::{Value, json};
 use switchyard_filter::document::Mode;
-use switchyard_filter::headers::{CLUSTER, REQUEST_ID};
+use switchyard_filter::headers::{CLUSTER, HASH, MIRROR_PREFIX, REQUEST_ID};
 
 /// Names of [`FAULT_PREFIX`](switchyard_filter::headers::FAULT_PREFIX) that Envoy's fault filter knows (envoy.md 2).
 const FAULT_HEADERS: [&str; 7] = [
@@ -18,8 +18,9 @@ const FAULT_HEADERS: [&str; 7] = [
     "x-envoy-fault-throughput-response-percentage",
 ];
 
-/// Carries what a destination's consistentHash names.
-const HASH: &str = "x-switchyard-hash";
+/// The most mirrors that a rule may have. Envoy asks each policy at every request, and the destination sees each mirror's
+/// header.
+pub const MOST_MIRRORS: usize = 16;
 
 /// The connection manager of a listener.
 pub fn connection_manager(listener: &Listener<'_>, settings: &Settings) -> Value {
@@ -40,7 +41,7 @@ pub fn connection_manager(listener: &Listener<'_>, settings: &Settings) -> Value
                 "name": "all",
                 "domains": ["*"],
                 "include_request_attempt_count": true,
-                "routes": [decided_route(), unmatched_route()],
+                "routes": [decided_route(listener), unmatched_route()],
             }],
         },
         "upgrade_configs": [{"upgrade_type": "websocket"}],
@@ -150,11 +151,11 @@ fn router() -> Value {
     })
 }
 
-/// The route of every request that the filter decided. Timeouts and retries come in headers, per rule.
-pub fn decided_route() -> Value {
+/// The route of every request that the filter decided. Timeouts, retries and mirrors come in headers, per rule.
+pub fn decided_route(listener: &Listener<'_>) -> Value {
     let removed: Vec<_> = std::iter::once(CLUSTER).chain(FAULT_HEADERS).collect();
     let previous_hosts = typed("envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate", json!({}));
-    json!({
+    let mut route = json!({
         "name": "decided",
         // Not `/`: a rewrite may leave a path without a slash.
         "match": {"prefix": "", "headers": [{"name": CLUSTER, "present_match": true}]},
@@ -173,7 +174,28 @@ pub fn decided_route() -> Value {
             },
         },
         "request_headers_to_remove": removed,
-    })
+    });
+    let mirrors = listener.policy.most_mirrors();
+    if mirrors > 0 {
+        route["route"]["request_mirror_policies"] = mirror_policies(mirrors);
+    }
+    route
+}
+
+/// As many as the rule with the most mirrors needs. The headers must reach the destination (envoy.md 1.3), but no mirror.
+fn mirror_policies(count: usize) -> Value {
+    let name = |number: usize| format!("{MIRROR_PREFIX}{number}");
+    let ours = || (1..=count).map(name).chain([HASH.to_owned()]);
+    let policy = |number| {
+        json!({
+            "cluster_header": name(number),
+            // As Istio (istio.md 1.14): the host stays, and no trace of its own.
+            "trace_sampled": false,
+            "disable_shadow_host_suffix_append": true,
+            "request_headers_mutations": ours().map(|name| json!({"remove": name})).collect::<Value>(),
+        })
+    };
+    (1..=count).map(policy).collect()
 }
 
 /// What happens to the rest. The filter answers it before, so this is what happens without the filter.

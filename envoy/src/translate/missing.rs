@@ -19,9 +19,14 @@ pub fn check(
     for routed in routed {
         let Some(manifest) = manifests.all.get(routed.manifest) else { continue };
         for (rule, http) in routed.written.http.iter().enumerate() {
-            for (index, route) in http.route.iter().enumerate() {
-                let at = format!("http[{rule}].route[{index}].destination");
-                let destination = &route.destination;
+            let route = http.route.iter().enumerate();
+            let route = route.map(|(index, route)| (format!("route[{index}].destination"), &route.destination));
+            let mirror = http.mirror.iter().map(|mirror| ("mirror".to_owned(), mirror));
+            let mirrors = http.mirrors.iter().enumerate();
+            let mirrors = mirrors
+                .filter_map(|(index, one)| Some((format!("mirrors[{index}].destination"), one.destination.as_ref()?)));
+            for (at, destination) in route.chain(mirror).chain(mirrors) {
+                let at = format!("http[{rule}].{at}");
                 let host = resolve(&destination.host, &manifest.namespace, domain);
                 let found = match services.get(&host) {
                     // The compiler says what is no name at all.
@@ -75,15 +80,20 @@ fn unknown_subset(manifest: &Manifest, at: &str, subset: &str, known: &Known) ->
 /// Destinations of a listener whose host is known and has no such port.
 pub fn ports(policy: &Policy, manifests: &[&Manifest], services: &BTreeMap<String, Known>, notes: &mut Notes) {
     for rule in policy.rules() {
-        for destination in &rule.destinations {
+        let mirrors = rule.mirrors.iter().map(|mirror| (&mirror.destination, "mirrors"));
+        let destinations = rule.destinations.iter().map(|destination| (destination, "route"));
+        for (destination, list) in destinations.chain(mirrors) {
             let Some(known) = services.get(&*destination.host) else { continue };
             let Some(manifest) = manifests.get(rule.virtual_service_index) else { continue };
             if known.ports.iter().any(|port| port.number == destination.port) {
                 continue;
             }
-            let at = format!("http[{}].route[{}].destination", rule.index, destination.index);
+            let at = format!("http[{}].{list}[{}].destination", rule.index, destination.index);
+            let mirror = format!("http[{}].mirror", rule.index);
+            let is_mirror = list == "mirrors" && manifest.node.at(&spec(&mirror)).is_some();
+            let at = if is_mirror { mirror } else { at };
             let numbers: Vec<_> = known.ports.iter().map(|port| port.number.to_string()).collect();
-            let has = format!("it has {}", list(numbers.iter().map(String::as_str)));
+            let has = format!("it has {}", self::list(numbers.iter().map(String::as_str)));
             let port = spec(&format!("{at}.port.number"));
             notes.missing(if manifest.node.at(&port).is_some() {
                 let message = format!("`{}` has no port `{}`", destination.host, destination.port);
