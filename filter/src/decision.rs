@@ -151,6 +151,28 @@ impl<'a> Decision<'a> {
         }
     }
 
+    /// Headers of an answer of ours as they go out: those of the reply, if it is one, as [`Self::response`] leaves them.
+    /// They go with the answer, and not behind it: only then is `content-type` what the rule says, and gone where there is
+    /// no body, as with answers of Envoy's own.
+    pub fn reply_headers(&self) -> Vec<(&str, &[u8])> {
+        let own: &[ReplyHeader<'_>] = match &self.action {
+            Action::Reply(reply) if self.fault.abort.is_none() => &reply.headers,
+            _ => &[],
+        };
+        let mut lines: Vec<(&str, &[u8])> = own.iter().map(|(name, value)| (*name, &**value)).collect();
+        for edit in &self.response {
+            match edit {
+                ResponseEdit::Remove(name) => lines.retain(|(line, _)| *line != &**name),
+                ResponseEdit::Set(name, value) => {
+                    lines.retain(|(line, _)| *line != &**name);
+                    lines.push((name, value));
+                }
+                ResponseEdit::Add(name, value) => lines.push((name, value)),
+            }
+        }
+        lines
+    }
+
     /// What the filter itself must inject: everything, unless Envoy's fault filter does. That one stands behind us, so it
     /// cannot delay an answer of ours.
     pub fn own_fault(&self, policy: &Policy) -> Injected {

@@ -221,7 +221,7 @@ impl Stream {
             // Also of a request that waits: once it goes on its headers cannot be changed (proxy-wasm.md 2.1).
             apply::edits(policy, &decision, &request)?;
         }
-        self.response = apply::response(&decision);
+        self.response = apply::response(&decision, answer.is_some());
         match fault.delay.map(|milliseconds| self.waiting.admit(milliseconds, policy.max_delayed())) {
             Some(Ok(deadline)) => {
                 metrics.count(Counter::Delay);

@@ -44,7 +44,8 @@ impl Answer {
                 // As Envoy: with the gRPC status for a gRPC request, a plain 200 for any other (envoy.md 2).
                 AbortStatus::Grpc(status) => (200, status.into()),
             };
-            return Some(Self { grpc_status, ..Self::new(status, "fault_abort", decision.rule(), Body::Aborted) });
+            let answer = Self::new(status, "fault_abort", decision.rule(), Body::Aborted);
+            return Some(Self { grpc_status, headers: Self::headers(decision), ..answer });
         }
         let Action::Reply(reply) = &decision.action else {
             return None;
@@ -52,8 +53,14 @@ impl Answer {
         let place = reply.rule.filter(|_| !reply.body.is_empty());
         let place = place.and_then(|rule| policy.rules().iter().position(|other| core::ptr::eq(other, rule)));
         let body = place.map_or(Body::None, Body::OfRule);
-        let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (name.as_bytes(), &**value)).collect();
-        Some(Self { headers: pairs::encode(&headers), ..Self::new(reply.status, reply.reason, reply.rule, body) })
+        let answer = Self::new(reply.status, reply.reason, reply.rule, body);
+        Some(Self { headers: Self::headers(decision), ..answer })
+    }
+
+    fn headers(decision: &Decision<'_>) -> Vec<u8> {
+        let headers: Vec<_> =
+            decision.reply_headers().into_iter().map(|(name, value)| (name.as_bytes(), value)).collect();
+        pairs::encode(&headers)
     }
 
     fn new(status: u16, reason: &str, rule: Option<&Rule>, body: Body) -> Self {

@@ -186,12 +186,16 @@ fn local_reply(reply: &Reply, request: &HeaderMap) -> (HeaderMap, bool) {
         bodiless = true;
     } else {
         headers.add(b":status", reply.status.to_string().as_bytes());
+        let has_type = reply.headers.iter().any(|(name, _)| name == b"content-type");
         if !bodiless {
             headers.add(b"content-length", reply.body.len().to_string().as_bytes());
+        }
+        if !bodiless && !has_type {
             headers.add(b"content-type", b"text/plain");
         }
     }
-    for (name, value) in &reply.headers {
+    // Without a body there is no type, whatever the filter says.
+    for (name, value) in reply.headers.iter().filter(|(name, _)| is_grpc || !bodiless || name != b"content-type") {
         headers.add(name, value);
     }
     (headers, bodiless)
