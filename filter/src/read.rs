@@ -180,7 +180,7 @@ pub fn unknown_fields(
         }
         let nearest = known
             .iter()
-            .map(|name| (strsim::osa_distance(&key.to_lowercase(), &name.to_lowercase()), name))
+            .map(|name| (strsim::osa_distance(&key.to_ascii_lowercase(), &name.to_ascii_lowercase()), name))
             .min()
             .filter(|(distance, name)| *distance <= (name.len() / 4).saturating_add(1));
         let message = match nearest {

@@ -4,13 +4,12 @@
 //! option's weight: `-log2(u) / weight`. The earliest wins, which gives each option its share; and an option whose weight
 //! grows only comes earlier, so only those move who move to it. No float function: `ln` differs between platforms.
 
-use crate::document::{HttpCookie, StickyBy};
+use crate::document::{CookieAttribute, HttpCookie, StickyBy};
 use crate::draw::{Choice, Digest, Seed};
 use crate::error::At;
 use crate::headers;
 use crate::tag::TagOf;
 use core::fmt;
-use std::collections::BTreeMap;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// A weighted choice.
@@ -42,12 +41,13 @@ impl Split {
         options: impl IntoIterator<Item = (&'a str, u32)>,
     ) -> Self {
         let mut all: Vec<SplitOption> = Vec::new();
-        let mut repeats: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut seen: Vec<&str> = Vec::new();
         for (identity, weight) in options {
-            let before = repeats.entry(identity).and_modify(|before| *before = before.saturating_add(1)).or_insert(0);
+            let before = seen.iter().filter(|seen| **seen == identity).count();
+            seen.push(identity);
             let key = match before {
                 0 => xxh3_64(identity.as_bytes()),
-                before => xxh3_64_with_seed(identity.as_bytes(), *before),
+                before => xxh3_64_with_seed(identity.as_bytes(), before as u64),
             };
             all.push(SplitOption { key, weight });
         }
@@ -135,10 +135,12 @@ pub enum Subject {
 /// How a cookie is issued.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issue {
-    /// Its `Path`.
+    /// Its `Path`; empty: without one.
     pub path: Box<str>,
     /// Its `Max-Age` in seconds; 0: for the session, without one.
     pub max_age: u64,
+    /// Further attributes as they are written: `; SameSite=Strict; Secure`.
+    pub attributes: Box<str>,
 }
 
 impl Subject {
@@ -189,6 +191,7 @@ impl Subject {
         if !path.starts_with('/') || path.bytes().any(|b| b == b';' || !(b' '..0x7f).contains(&b)) {
             at.field("path", |at| at.error(format!("`{path}` is no path: write `/` or the like")));
         }
+        let attributes = at.field("attributes", |at| attributes(&written.attributes, at));
         let issue = match &written.ttl {
             None => None,
             Some(ttl) => at.field("ttl", |at| {
@@ -196,11 +199,23 @@ impl Subject {
                 if milliseconds % 1000 != 0 {
                     at.error(format!("`{ttl}`: a cookie lives whole seconds"));
                 }
-                Some(Issue { path: path.into(), max_age: milliseconds / 1000 })
+                Some(Issue { path: path.into(), max_age: milliseconds / 1000, attributes: attributes.into() })
             }),
         };
         let key = format!("cookie/{}", written.name).into();
         (at.count() == before).then(|| Self::Cookie { name: written.name.as_str().into(), issue, key })
+    }
+
+    /// Compiles what a host of a destination is chosen by. Envoy writes `Path` only where there is one.
+    pub fn compile_hash(written: &StickyBy, tag_of: impl Fn(&str) -> Option<TagOf>, at: &mut At) -> Option<Self> {
+        let mut subject = Self::compile(Some(written), tag_of, at)?;
+        let has_path = written.http_cookie.as_ref().is_some_and(|cookie| !cookie.path.is_empty());
+        if let Self::Cookie { issue: Some(issue), .. } = &mut subject
+            && !has_path
+        {
+            issue.path = "".into();
+        }
+        Some(subject)
     }
 
     /// How recordings name the subject: `cookie/uid`, `header/x-user`, `query/user`, `source-ip`, `request-id`.
@@ -216,6 +231,28 @@ impl Subject {
     pub fn is_sticky(&self) -> bool {
         *self != Self::RequestId
     }
+}
+
+/// Attributes of a cookie as a `set-cookie` header has them.
+fn attributes(written: &[CookieAttribute], at: &mut At) -> String {
+    let mut all = String::new();
+    for (index, CookieAttribute { name, value }) in written.iter().enumerate() {
+        at.index(index, |at| {
+            if !headers::is_token(name) {
+                at.field("name", |at| at.error(format!("`{}` is no name of an attribute", name.escape_debug())));
+            } else if written.iter().take(index).any(|other| other.name.eq_ignore_ascii_case(name)) {
+                at.field("name", |at| at.error(format!("`{name}` is listed twice")));
+            }
+            if value.bytes().any(|b| b == b';' || !(b' '..0x7f).contains(&b)) {
+                let message = format!("`{}` is no value of an attribute: write visible ASCII without `;`", value.escape_debug());
+                at.field("value", |at| at.error(message));
+            }
+        });
+        for part in if value.is_empty() { ["; ", name, "", ""] } else { ["; ", name, "=", value] } {
+            all.push_str(part);
+        }
+    }
+    all
 }
 
 impl fmt::Display for Subject {

@@ -1,12 +1,12 @@
 //! Virtual hosts: exact name, longest suffix wildcard, `*` (istio.md 1.1). The port is ignored.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// What belongs to which host.
 #[derive(Debug)]
 pub struct HostMatch<T> {
-    exact: BTreeMap<Box<str>, T>,
+    /// By name. Sorted vectors here and elsewhere: each kind of `BTreeMap` is 4 KB of the .wasm.
+    exact: Vec<(Box<str>, T)>,
     /// `.example.com` for `*.example.com`, longest first.
     suffixes: Vec<(Box<str>, T)>,
     any: Option<T>,
@@ -14,7 +14,7 @@ pub struct HostMatch<T> {
 
 impl<T> Default for HostMatch<T> {
     fn default() -> Self {
-        Self { exact: BTreeMap::new(), suffixes: Vec::new(), any: None }
+        Self { exact: Vec::new(), suffixes: Vec::new(), any: None }
     }
 }
 
@@ -25,18 +25,22 @@ impl<T> HostMatch<T> {
         if host == "*" {
             return self.any.get_or_insert_with(new);
         }
-        if let Some(suffix) = host.strip_prefix('*') {
-            let at = match self.suffixes.binary_search_by(|(known, _)| order(known, suffix)) {
-                Ok(at) => at,
-                Err(at) => {
-                    self.suffixes.insert(at, (suffix.into(), new()));
-                    at
-                }
-            };
-            #[expect(clippy::indexing_slicing, reason = "found or inserted at this index in the line before")]
-            return &mut self.suffixes[at].1;
-        }
-        self.exact.entry(host.into()).or_insert_with(new)
+        let (list, name, found) = match host.strip_prefix('*') {
+            Some(suffix) => {
+                let found = self.suffixes.binary_search_by(|(known, _)| order(known, suffix));
+                (&mut self.suffixes, suffix, found)
+            }
+            None => {
+                let found = self.exact.binary_search_by(|(known, _)| (**known).cmp(&*host));
+                (&mut self.exact, &*host, found)
+            }
+        };
+        let at = found.unwrap_or_else(|at| {
+            list.insert(at, (name.into(), new()));
+            at
+        });
+        #[expect(clippy::indexing_slicing, reason = "found or inserted at this index in the line before")]
+        &mut list[at].1
     }
 
     /// What belongs to the host that an `:authority` names.
@@ -46,7 +50,7 @@ impl<T> HostMatch<T> {
         let Ok(name) = core::str::from_utf8(&host) else {
             return self.any.as_ref();
         };
-        self.exact.get(name).or_else(|| self.suffix(name).map(|(_, found)| found)).or(self.any.as_ref())
+        self.exact(name).or_else(|| self.suffix(name)).map(|(_, found)| found).or(self.any.as_ref())
     }
 
     /// The host that [`find`](Self::find) finds, as [`iter`](Self::iter) names it.
@@ -56,8 +60,13 @@ impl<T> HostMatch<T> {
         let Ok(name) = core::str::from_utf8(&host) else {
             return any();
         };
-        let exact = self.exact.contains_key(name).then(|| name.to_owned());
+        let exact = self.exact(name).map(|_| name.to_owned());
         exact.or_else(|| self.suffix(name).map(|(suffix, _)| format!("*{suffix}"))).or_else(any)
+    }
+
+    fn exact(&self, name: &str) -> Option<&(Box<str>, T)> {
+        let at = self.exact.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
+        self.exact.get(at)
     }
 
     /// The longest suffix that a name ends with, and something before it.

@@ -16,6 +16,7 @@ pub struct Catalog {
     /// Clusters.
     pub clusters: Vec<String>,
     policies: Vec<Numbers>,
+    numbers: BTreeMap<RuleKey, usize>,
 }
 
 /// What takes a request.
@@ -70,6 +71,7 @@ impl Catalog {
         for key in [RuleKey::NoRule, RuleKey::NoVirtualHost, RuleKey::Pass] {
             all.add_rule(key, &mut rules);
         }
+        all.numbers = rules;
         all
     }
 
@@ -108,14 +110,17 @@ impl Catalog {
 
     /// The number of what takes a request; `None` where that is not decided.
     pub fn rule(&self, policy: usize, decision: &Decision<'_>) -> Option<usize> {
-        let others = self.rules.len() - 3;
-        match &decision.action {
-            Action::Forward(forward) => Some(self.policies[policy].rules[forward.route.rule]),
-            Action::Reply(reply) if reply.reason == "no_route" => Some(others),
-            Action::Reply(_) => Some(others + 1),
-            Action::Pass => Some(others + 2),
-            Action::Undecidable(_) => None,
-        }
+        let key = match &decision.action {
+            Action::Forward(forward) => return Some(self.policies[policy].rules[forward.route.rule]),
+            Action::Reply(reply) => match reply.rule {
+                Some(rule) => RuleKey::Rule(rule.virtual_service.to_string(), rule.name.to_string()),
+                None if reply.reason == "no_route" => RuleKey::NoRule,
+                None => RuleKey::NoVirtualHost,
+            },
+            Action::Pass => RuleKey::Pass,
+            Action::Undecidable(_) => return None,
+        };
+        self.numbers.get(&key).copied()
     }
 
     /// The numbers of each destination of the rule that takes a request, in order: in the rule, among all clusters.

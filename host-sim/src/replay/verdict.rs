@@ -266,7 +266,7 @@ fn compare(decision: &Decision<'_>, request: &Request<'_>, exchange: &Exchange, 
     Parity::Differs(Difference {
         id: exchange.id.clone(),
         request: format!("{} {}{}", parts[0], parts[1], parts[2]),
-        rule: decision.forward().map(|forward| format!("{}/{}", forward.rule.virtual_service, forward.rule.name)),
+        rule: decision.rule().map(|rule| format!("{}/{}", rule.virtual_service, rule.name)),
         expected: expected.map(str::to_owned),
         recorded: recorded.to_owned(),
     })
