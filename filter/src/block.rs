@@ -2,6 +2,7 @@
 
 use crate::matcher::header::HeaderMatch;
 use crate::matcher::path::PathMatch;
+use crate::matcher::peer::PeerMatch;
 use crate::matcher::query::QueryMatch;
 use crate::matcher::source_ip::SourceIpMatch;
 use crate::request::{Known, Request};
@@ -40,6 +41,8 @@ pub enum Ask {
     Query(QueryMatch),
     /// Of the source address.
     SourceIp(SourceIpMatch),
+    /// Of the client's certificate.
+    Peer(PeerMatch),
 }
 
 /// What a recording would have to hold for a decision.
@@ -49,6 +52,8 @@ pub enum Missing<'a> {
     Header(&'a str),
     /// The downstream address.
     SourceAddress,
+    /// The client's certificate.
+    Peer,
     /// The subject of a choice, named as recordings name it.
     Subject(&'a str),
 }
@@ -58,6 +63,7 @@ impl fmt::Display for Missing<'_> {
         match self {
             Self::Header(name) => write!(f, "header `{name}`"),
             Self::SourceAddress => f.write_str("source address"),
+            Self::Peer => f.write_str("client certificate"),
             Self::Subject(key) => write!(f, "subject `{key}`"),
         }
     }
@@ -101,6 +107,7 @@ impl Condition {
             Ask::Header(header) => header.matches(request, tags),
             Ask::Query(query) => query.matches(request),
             Ask::SourceIp(source) => source.matches(request),
+            Ask::Peer(peer) => peer.matches(request),
         }
     }
 
@@ -112,6 +119,7 @@ impl Condition {
             },
             Ask::Query(_) => Missing::Header(":path"),
             Ask::SourceIp(_) => Missing::SourceAddress,
+            Ask::Peer(_) => Missing::Peer,
         }
     }
 }
@@ -122,6 +130,7 @@ impl fmt::Display for Condition {
             Ask::Header(header) => header.fmt(f),
             Ask::Query(query) => query.fmt(f),
             Ask::SourceIp(source) => source.fmt(f),
+            Ask::Peer(peer) => peer.fmt(f),
         }
     }
 }

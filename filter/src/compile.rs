@@ -3,11 +3,12 @@
 mod bind;
 mod block;
 pub mod delegate;
+mod hash;
 mod name;
 mod tag;
 mod virtual_service;
 
-use crate::document::{Document, HttpCookie, MetricsDetail, Service, VirtualService};
+use crate::document::{Document, HttpCookie, MetricsDetail, PortHash, Service, StickyBy, VirtualService};
 use crate::draw::Seed;
 use crate::error::{At, Error, is_directly_below};
 use crate::json::parse;
@@ -102,11 +103,36 @@ fn check_cookies(document: &Document, at: &mut At) {
     for (field, sticky) in tags.chain(rules) {
         let Some(cookie) = sticky.as_ref().and_then(|sticky| sticky.http_cookie.as_ref()) else { continue };
         let (first, place) = known.entry(&cookie.name).or_insert_with(|| (cookie, field.clone()));
-        if first.ttl != cookie.ttl || first.path.trim_end_matches('/') != cookie.path.trim_end_matches('/') {
-            let message =
-                format!("cookie `{}` has another `ttl` or `path` in `{place}.stickyBy`: write them alike", cookie.name);
-            at.at(&format!("{field}.stickyBy.httpCookie"), |at| at.error(message));
+        check_alike(first, place, cookie, &format!("{field}.stickyBy.httpCookie"), at);
+    }
+    // Hosts may be chosen by cookies that are issued otherwise, as in Istio; but not by those that keep a choice.
+    let mut check = |hash: Option<&StickyBy>, ports: &[PortHash], field: &str| {
+        let ports = ports.iter().enumerate().map(|(index, one)| (format!("{field}.portHashes[{index}]"), &one.hash));
+        for (field, hash) in hash.map(|hash| (field.to_owned(), hash)).into_iter().chain(ports) {
+            let Some(cookie) = hash.http_cookie.as_ref().filter(|cookie| cookie.ttl.is_some()) else { continue };
+            if let Some((first, place)) = known.get(&*cookie.name) {
+                check_alike(first, place, cookie, &format!("{field}.hash.httpCookie"), at);
+            }
         }
+    };
+    for (index, service) in document.services.iter().enumerate() {
+        let field = format!("services[{index}]");
+        check(service.hash.as_ref(), &service.port_hashes, &field);
+        for (index, subset) in service.subsets.iter().enumerate() {
+            check(subset.hash.as_ref(), &subset.port_hashes, &format!("{field}.subsets[{index}]"));
+        }
+    }
+}
+
+fn check_alike(first: &HttpCookie, place: &str, cookie: &HttpCookie, field: &str, at: &mut At) {
+    let path = |cookie: &HttpCookie| cookie.path.trim_end_matches('/').to_owned();
+    if first.ttl != cookie.ttl || path(first) != path(cookie) || first.attributes != cookie.attributes {
+        at.at(field, |at| {
+            at.error(format!(
+                "cookie `{}` has another `ttl`, `path` or `attributes` in `{place}.stickyBy`: write them alike",
+                cookie.name
+            ));
+        });
     }
 }
 
@@ -123,6 +149,7 @@ struct Scope<'a> {
     document: &'a Document,
     /// VirtualServices without hosts by namespace and name, sorted, each with its place.
     delegates: Vec<(&'a str, &'a str, usize)>,
+    hashes: hash::Hashes<'a>,
     /// The tags' headers in lower case, in order.
     tag_headers: Vec<Box<str>>,
     seed: Seed,
@@ -162,6 +189,8 @@ impl<'a> Scope<'a> {
                 }
             }
         });
+        let tag_headers: Vec<Box<str>> =
+            document.tags.iter().map(|tag| tag.header.to_ascii_lowercase().into()).collect();
         let all = document.virtual_services.iter().enumerate().filter(|(_, vs)| vs.hosts.is_empty());
         let mut delegates: Vec<(&str, &str, usize)> =
             all.map(|(index, vs)| (or(&vs.namespace, namespace), &*vs.name, index)).collect();
@@ -177,7 +206,8 @@ impl<'a> Scope<'a> {
             services,
             document,
             delegates,
-            tag_headers: document.tags.iter().map(|tag| tag.header.to_ascii_lowercase().into()).collect(),
+            hashes: hash::Hashes::new(document, &tag_headers, at),
+            tag_headers,
             seed: Seed::new(&document.seed),
         }
     }

@@ -7,6 +7,7 @@ use crate::decision::{Action, Decision, Drawn, Forward, IssuedCookie, PREFLIGHT,
 use crate::document::OnUnmatched;
 use crate::draw::{Digest, Draws};
 use crate::fault::{Fault, Injected};
+use crate::hash;
 use crate::headers;
 use crate::matcher::header;
 use crate::operations::{self, ResponseEdit};
@@ -60,6 +61,7 @@ pub fn decide<'a>(policy: &'a Policy, request: &Request<'a>, draws: &Draws<'a>) 
     let aborts = decision.fault.abort.is_some();
     if aborts || !matches!(&decision.action, Action::Reply(reply) if reply.reason == PREFLIGHT) {
         operations::carry_out(policy, request, &mut decision);
+        hash::settle(&mut decision);
     }
     if !aborts {
         decision.response.extend(cors.into_iter().map(|(name, value)| ResponseEdit::Set(name.into(), value)));
@@ -246,9 +248,13 @@ impl<'a> Deciding<'a, '_> {
     }
 
     /// The value by which a host of the destination is chosen; none where the request lacks it, or a recording does.
-    fn hash(&self, destination: &'a Destination) -> Option<Cow<'a, [u8]>> {
-        let _ = destination.hash.as_ref()?;
-        None
+    fn hash(&mut self, destination: &'a Destination) -> Option<Cow<'a, [u8]>> {
+        let subject = destination.hash.as_ref()?;
+        match hash::value(subject, self.request, &self.tags) {
+            Known::Present(value) => Some(value),
+            Known::Absent => self.issue(subject).map(|value| Cow::Owned(value.into_bytes())),
+            Known::Unknown => None,
+        }
     }
 
     /// The outcome of a choice, or what one would have to know.
@@ -302,19 +308,24 @@ impl<'a> Deciding<'a, '_> {
 
     /// A request that lacks the subject: a cookie is issued and decides, or else the request itself does.
     fn without(&mut self, subject: &'a Subject) -> Result<(Digest, bool), Missing<'a>> {
-        let Subject::Cookie { name, issue: Some(issue), key } = subject else {
+        if !matches!(subject, Subject::Cookie { issue: Some(_), .. }) {
             return self.request_itself();
-        };
-        let Some(fresh) = self.draws.fresh else {
-            return Err(Missing::Subject(key));
-        };
-        let value = format!("{fresh:032x}");
-        let digest = self.policy.seed.digest(value.as_bytes());
-        let cookie = IssuedCookie { name, value, issue };
-        if !self.cookies.contains(&cookie) {
-            self.cookies.push(cookie);
         }
-        Ok((digest, true))
+        let value = self.issue(subject).ok_or(Missing::Subject(subject.key()))?;
+        Ok((self.policy.seed.digest(value.as_bytes()), true))
+    }
+
+    /// The value of a cookie that is issued, once for all that ask for it; none where the subject issues none, or nothing
+    /// can be drawn.
+    fn issue(&mut self, subject: &'a Subject) -> Option<String> {
+        let Subject::Cookie { name, issue: Some(issue), .. } = subject else {
+            return None;
+        };
+        let value = format!("{:032x}", self.draws.fresh?);
+        if !self.cookies.iter().any(|cookie| *cookie.name == **name) {
+            self.cookies.push(IssuedCookie { name, value: value.clone(), issue });
+        }
+        Some(value)
     }
 
     fn request_itself(&self) -> Result<(Digest, bool), Missing<'a>> {

@@ -128,11 +128,17 @@ pub struct IssuedCookie<'a> {
 impl IssuedCookie<'_> {
     /// The value of its `set-cookie` header.
     pub fn set_cookie(&self) -> String {
-        let Self { name, value, issue } = self;
-        match issue.max_age {
-            0 => format!("{name}={value}; Path={}; HttpOnly", issue.path),
-            age => format!("{name}={value}; Max-Age={age}; Path={}; HttpOnly", issue.path),
+        let Issue { path, max_age, attributes } = self.issue;
+        let mut line = format!("{}={}", self.name, self.value);
+        if *max_age > 0 {
+            line.push_str(&format!("; Max-Age={max_age}"));
         }
+        let path: [&str; 2] = if path.is_empty() { [""; 2] } else { ["; Path=", path] };
+        // Envoy's order.
+        for part in path.into_iter().chain([&**attributes, "; HttpOnly"]) {
+            line.push_str(part);
+        }
+        line
     }
 }
 

@@ -13,7 +13,7 @@ mod virtual_service;
 pub use answer::{CorsPolicy, HttpBody, HttpDirectResponse, HttpRedirect, RedirectPort, UnmatchedPreflights};
 pub use chance::{Abort, Delay, HttpFaultInjection, HttpMirrorPolicy, Percent};
 pub use matching::{HttpMatchRequest, StringMatch};
-pub use sticky::{HttpCookie, StickyBy};
+pub use sticky::{CookieAttribute, HttpCookie, StickyBy};
 pub use tag::{Tag, TagRule, TagShare};
 pub use transform::{HeaderOperations, Headers, HttpRewrite, RegexRewrite};
 pub use virtual_service::{
@@ -146,8 +146,10 @@ record! {
         ports: Vec<u16> = "ports",
         /// Its subsets.
         subsets: Vec<Subset> = "subsets",
-        /// By what its hosts are chosen, where its load balancing hashes (consistentHash).
+        /// By what its hosts are chosen, where its load balancing hashes (consistentHash). That of a subset comes first.
         hash: Option<StickyBy> = "hash",
+        /// The same by port, for rules that name the port; comes before `hash`.
+        port_hashes: Vec<PortHash> = "portHashes",
     }
 }
 
@@ -158,5 +160,17 @@ record! {
         name: String = "name" required,
         /// By what its hosts are chosen. Default: that of the service.
         hash: Option<StickyBy> = "hash",
+        /// The same by port, for rules that name the port; comes before `hash`.
+        port_hashes: Vec<PortHash> = "portHashes",
+    }
+}
+
+record! {
+    /// By what the hosts of one port are chosen.
+    pub struct PortHash {
+        /// The port's number.
+        port: u16 = "port" required,
+        /// By what.
+        hash: StickyBy = "hash" required,
     }
 }

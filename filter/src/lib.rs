@@ -38,6 +38,7 @@ mod duration;
 pub mod edit;
 pub mod error;
 pub mod fault;
+pub mod hash;
 pub mod headers;
 mod json;
 pub mod matcher;

@@ -3,6 +3,7 @@
 pub mod header;
 pub mod host;
 pub mod path;
+pub mod peer;
 pub mod query;
 pub mod regex;
 pub mod source_ip;

@@ -238,8 +238,12 @@ impl Policy {
             levels.chain(&rule.response)
         });
         let values = levels.flat_map(|level| level.values());
-        let source = if self.needs_source_address() { Facts::SOURCE } else { Facts::NONE };
-        values.fold(source, |all, value| all.with(value.facts()))
+        let mut hashes = self.rules.iter().flat_map(|rule| rule.destinations.iter()).map(|to| &to.hash);
+        let hashes_source = hashes.any(|hash| *hash == Some(Subject::SourceIp));
+        let source = if hashes_source || self.needs_source_address() { Facts::SOURCE } else { Facts::NONE };
+        let mut asks = self.blocks().flat_map(|block| block.conditions.iter()).map(|condition| &condition.ask);
+        let peer = if asks.any(|ask| matches!(ask, crate::block::Ask::Peer(_))) { Facts::PEER } else { Facts::NONE };
+        values.fold(source.with(peer), |all, value| all.with(value.facts()))
     }
 
     /// Whether a condition asks for the source address.

@@ -244,7 +244,8 @@ fn attributes(written: &[CookieAttribute], at: &mut At) -> String {
                 at.field("name", |at| at.error(format!("`{name}` is listed twice")));
             }
             if value.bytes().any(|b| b == b';' || !(b' '..0x7f).contains(&b)) {
-                let message = format!("`{}` is no value of an attribute: write visible ASCII without `;`", value.escape_debug());
+                let message =
+                    format!("`{}` is no value of an attribute: write visible ASCII without `;`", value.escape_debug());
                 at.field("value", |at| at.error(message));
             }
         });

@@ -191,5 +191,6 @@ fn found(ask: &Ask, request: &Request<'_>, tags: &[TagState<'_>]) -> Known<Strin
             .map(|value| crate::report::latin1(&value)),
         Ask::Query(query) => request.query_parameter(query.name.as_bytes()).map(crate::report::latin1),
         Ask::SourceIp(_) => request.source_address().map(|address| address.to_string()),
+        Ask::Peer(_) => request.connection().peer.map(crate::report::latin1),
     }
 }

@@ -7,6 +7,7 @@ use crate::error::{At, push_field};
 use crate::headers;
 use crate::matcher::header::HeaderMatch;
 use crate::matcher::path::PathMatch;
+use crate::matcher::peer::PeerMatch;
 use crate::matcher::query::QueryMatch;
 use crate::matcher::source_ip::{Cidr, SourceIpMatch};
 use crate::matcher::text::{EmptyPrefix, TextMatch};
@@ -110,6 +111,9 @@ fn compile(written: &HttpMatchRequest, place: Place<'_>, scope: &Scope<'_>, at: 
     if !written.source_ip.is_empty() {
         conditions.extend(at.field("sourceIp", |at| source_ip(&written.source_ip, place, at)));
     }
+    if !written.peer.is_empty() {
+        conditions.extend(at.field("peer", |at| peer(&written.peer, place, at)));
+    }
     (at.count() == before).then_some(())?;
     Some(Block { path: path?, uri: None, conditions: conditions.into() })
 }
@@ -181,6 +185,19 @@ fn source_ip(written: &[String], place: Place<'_>, at: &mut At) -> Option<Condit
         written.iter().enumerate().filter_map(|(index, cidr)| at.index(index, |at| Cidr::compile(cidr, at))).collect();
     let all = networks.len() == written.len();
     all.then(|| Condition { field: "sourceIp".into(), ask: Ask::SourceIp(SourceIpMatch(networks.into())) })
+}
+
+fn peer(written: &[StringMatch], place: Place<'_>, at: &mut At) -> Option<Condition> {
+    if place != Place::Tag {
+        at.error("`peer` is no field of a VirtualService: set a tag by it, and match the tag's header");
+        return None;
+    }
+    let before = at.count();
+    let texts = written.iter().enumerate();
+    let texts =
+        texts.filter_map(|(index, text)| at.index(index, |at| TextMatch::compile(text, EmptyPrefix::Refused, at)));
+    let peers = PeerMatch(texts.collect());
+    (at.count() == before).then(|| Condition { field: "peer".into(), ask: Ask::Peer(peers) })
 }
 
 /// The field of a map's entry: `headers.user-type`.

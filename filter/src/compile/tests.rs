@@ -152,7 +152,7 @@ fn a_cookie_is_issued_in_one_way_only() {
     assert_eq!(
         errors(&document(Some("1h"), None)),
         [
-            "virtualServices[0].http[0].stickyBy.httpCookie: cookie `uid` has another `ttl` or `path` in `tags[0].stickyBy`: write them alike"
+            "virtualServices[0].http[0].stickyBy.httpCookie: cookie `uid` has another `ttl`, `path` or `attributes` in `tags[0].stickyBy`: write them alike"
         ]
     );
 }

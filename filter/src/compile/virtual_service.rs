@@ -582,6 +582,7 @@ fn destination(
     };
     let subset = written.subset.as_str();
     let cluster = format!("outbound|{port}|{subset}|{host}").into();
+    let hash = scope.hashes.find(&host, subset, written.port.as_ref().map(|port| port.number)).cloned();
     Destination {
         host: host.into(),
         subset: subset.into(),
@@ -589,7 +590,7 @@ fn destination(
         cluster,
         index,
         authority: None,
-        hash: None,
+        hash,
         request: Levels::default(),
         response: Levels::default(),
     }

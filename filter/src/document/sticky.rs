@@ -21,10 +21,21 @@ record! {
     pub struct HttpCookie {
         /// Its name.
         name: String = "name" required,
-        /// `Path` of a cookie that is issued. Default: `/`.
+        /// `Path` of a cookie that is issued. Default: `/`; none where a host of a destination is chosen by it, as in Istio.
         path: String = "path",
         /// When set, a request without the cookie gets one, valid this long (Go duration; `0s`: for the session).
         ttl: Option<String> = "ttl",
+        /// Further attributes of a cookie that is issued, in order: `SameSite`, `Secure`.
+        attributes: Vec<CookieAttribute> = "attributes",
     }
-    later { "attributes" }
+}
+
+record! {
+    /// An attribute of a cookie.
+    pub struct CookieAttribute {
+        /// Its name.
+        name: String = "name" required,
+        /// Its value. Default: none, the name stands alone.
+        value: String = "value",
+    }
 }
