@@ -30,7 +30,7 @@
 //! assert_eq!((seen.status, seen.route.as_deref()), (200, Some("all")));
 //!
 //! // Other manifests, in the same istiod and Envoy.
-//! let version = istiod.apply(&manifests)?;
+//! let version = istiod.apply(&manifests).await?;
 //! envoy.wait_synced(&version).await?;
 //! # Ok(()) }
 //! ```

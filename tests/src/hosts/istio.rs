@@ -11,7 +11,7 @@ mod judge;
 mod plain;
 
 use crate::case::{CaseFile, Host, LoweredRequest, Tally};
-use crate::harness::{Client, Echo, from_latin1};
+use crate::harness::{Client, Echo};
 use crate::hosts::envoy::lines;
 use crate::istio::{self, Exchange, IstioEnvoy, Istiod, Kind, Route, Routes};
 use judge::{Chance, Verdict, judge, taken};
@@ -255,9 +255,4 @@ impl Outcome {
         // Nobody is left to be told when this fails.
         let _ = writeln!(std::io::stderr(), "\n{}", self.report());
     }
-}
-
-/// Latin-1 text of a case as what it stands for in a header.
-fn bytes(text: &str) -> Vec<u8> {
-    from_latin1(text).unwrap_or_else(|| text.into())
 }

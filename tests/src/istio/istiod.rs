@@ -77,12 +77,31 @@ impl Istiod {
         Err(format!("istiod did not get ready in {STARTS} starts: {last}"))
     }
 
-    /// Replaces all manifests, which a running proxy gets within a second or so: see [`IstioEnvoy::wait_synced`], which
-    /// takes the version that is returned. Manifests that Istio refuses change nothing: the wait fails.
-    pub fn apply(&self, manifests: &[Value]) -> Result<String, String> {
-        let version = version(self.version.fetch_add(1, Ordering::Relaxed) + 1);
+    /// Replaces all manifests and waits until istiod has read them; a running proxy has them within a second or so: see
+    /// [`IstioEnvoy::wait_synced`], which takes the version that is returned.
+    ///
+    /// Errors: manifests that Istio's validation refuses (`istiod refuses: …`), which change nothing.
+    pub async fn apply(&self, manifests: &[Value]) -> Result<String, String> {
+        let version = version(self.version.load(Ordering::Relaxed) + 1);
+        let said_before = self.log().len();
         write(self.folder.path(), manifests, &version)?;
-        Ok(version)
+        let marker = marker(&version);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if lists(&self.debug("/debug/registryz").await?, &marker) {
+                self.version.fetch_add(1, Ordering::Relaxed);
+                return Ok(version);
+            }
+            let log = self.log();
+            let said = log.get(said_before..).unwrap_or_default();
+            if let Some(said) = said.lines().find(|line| line.contains("unable to reload")) {
+                return Err(format!("istiod refuses: {said}"));
+            }
+            if Instant::now() > deadline {
+                return Err(format!("istiod has not read its manifests after {PATIENCE:?}\n{}", self.log_tail()));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// The version of the manifests in force.

@@ -1,8 +1,7 @@
 //! What a case expects against what Istio does: only what Istio shows.
 
-use super::bytes;
 use super::plain::Plain;
-use crate::case::LoweredRequest;
+use crate::case::{ANSWER, LoweredRequest};
 use crate::istio::{Exchange, Route, Routes};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -33,6 +32,8 @@ struct Judge<'a> {
     route: Option<&'a Route>,
     numbered: bool,
     chance: Chance,
+    /// Response headers that the request asks the upstream for.
+    answered: Vec<(String, String)>,
     verdict: Verdict,
 }
 
@@ -49,7 +50,12 @@ pub fn judge(
     plain: &Plain,
     chance: Chance,
 ) -> Verdict {
-    let mut judge = Judge { seen, route, numbered: plain.numbered, chance, verdict: Verdict::default() };
+    let asked = request
+        .headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.to_ascii_lowercase().strip_prefix(ANSWER)?.to_owned(), value.clone())));
+    let answered = asked.collect();
+    let mut judge = Judge { seen, route, numbered: plain.numbered, chance, answered, verdict: Verdict::default() };
     if let Some(status) = request.envoy_answers {
         judge.same("envoyAnswers", &status.into(), &seen.status.into());
         return judge.verdict;
@@ -187,7 +193,7 @@ impl Judge<'_> {
                     let found = switchyard_filter::report::latin1(&self.seen.body);
                     self.same("reply.body", expected, &found.into());
                 }
-                ("headers", Value::Array(lines)) => self.response_headers(lines),
+                ("headers", Value::Array(lines)) => self.own_headers(lines),
                 _ => self.without(&format!("reply.{name}")),
             }
         }
@@ -283,19 +289,33 @@ impl Judge<'_> {
         }
     }
 
-    /// What a decision adds must be there, in order; the upstream's own lines are between.
+    /// What a decision adds: of each name that is expected exactly these lines, in order, besides those that the upstream
+    /// was asked to answer.
     fn response_headers(&mut self, lines: &[Value]) {
-        let mut rest = self.seen.response.iter();
-        for line in lines {
-            self.verdict.compared += 1;
-            let (name, value) = (line[0].as_str().unwrap_or_default(), line[1].as_str().unwrap_or_default());
-            if !rest.any(|(known, found)| known == name && bytes(found) == bytes(value)) {
-                self.verdict
-                    .wrong
-                    .push(format!("responseHeaders: expected {line}, Istio has {:?}", self.seen.response));
-                return;
+        let mut found = self.seen.response.clone();
+        for line in &self.answered {
+            if let Some(index) = found.iter().position(|known| known == line) {
+                found.remove(index);
             }
         }
+        let names: BTreeSet<&str> = lines.iter().filter_map(|line| line[0].as_str()).collect();
+        for name in names {
+            let values = lines.iter().filter(|line| line[0] == name).map(|line| line[1].clone());
+            let found = found.iter().filter(|(known, _)| known == name).map(|(_, value)| Value::from(value.as_str()));
+            self.same(&format!("responseHeaders.{name}"), &values.collect(), &found.collect());
+        }
+    }
+
+    /// The headers that an answer has by itself.
+    fn own_headers(&mut self, lines: &[Value]) {
+        let is_own = |name: &str| name == "location" || name.starts_with("access-control-");
+        let own = self.seen.response.iter().filter(|(name, _)| is_own(name));
+        let mut found: Vec<String> = own.map(|(name, value)| format!("{name}: {value}")).collect();
+        let text = |line: &Value| format!("{}: {}", line[0].as_str().unwrap_or(""), line[1].as_str().unwrap_or(""));
+        let mut expected: Vec<String> = lines.iter().map(text).collect();
+        found.sort();
+        expected.sort();
+        self.same("reply.headers", &expected.into(), &found.into());
     }
 
     /// How long Envoy tells the upstream that it waits: what is in force after what the client asks for.
