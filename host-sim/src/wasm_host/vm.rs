@@ -183,6 +183,14 @@ impl Plugin {
         Stream::open(Rc::clone(&self.root), headers, properties)
     }
 
+    /// How long until the host ticks; `None` while no tick is armed.
+    pub fn next_tick(&self) -> Option<Duration> {
+        let inner = self.root.inner();
+        let state = inner.state();
+        let (_, next) = state.roots.get(&self.root.id)?.tick?;
+        Some(Duration::from_nanos(next.saturating_sub(state.now)))
+    }
+
     /// The id of the root context, as the guest knows it.
     pub fn root_id(&self) -> u32 {
         self.root.id

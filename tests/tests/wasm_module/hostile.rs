@@ -1,6 +1,7 @@
 //! Clients that send anything, and hosts that fail: the filter never traps, and nobody steers it.
 
 use super::*;
+use std::time::Duration;
 use switchyard_host_sim::wasm_host::Fault;
 use switchyard_host_sim::wasm_host::status::CALLS;
 
@@ -95,6 +96,16 @@ fn faults() -> Vec<Fault> {
     statuses.into_iter().chain(answers).chain(pointers).collect()
 }
 
+/// [`POLICY`] whose first two rules wait, the second to be aborted then, with an operation on the responses of both.
+fn faulty() -> String {
+    let delay = r#""delay": {"percentage": {"value": 100}, "fixedDelay": "10ms"}"#;
+    let abort = r#""abort": {"percentage": {"value": 100}, "grpcStatus": "INTERNAL"}"#;
+    let response = r#""headers": {"response": {"set": {"x-set": "1"}, "remove": ["server"]}}"#;
+    let old = format!(r#"{{"name": "old", {response}, "fault": {{{delay}}},"#);
+    let kept = format!(r#"{{"name": "kept", {response}, "fault": {{{delay}, {abort}}},"#);
+    POLICY.replace(r#"{"name": "old","#, &old).replace(r#"{"name": "kept","#, &kept)
+}
+
 /// One whole life with the calls broken from the start.
 fn survive(policy: &str, broken: &[(&str, Fault)]) {
     let vm = Vm::start(&MODULE, Options::default()).expect("the VM starts");
@@ -109,11 +120,14 @@ fn survive(policy: &str, broken: &[(&str, Fault)]) {
     for plugin in [Some(whole), late.ok()].into_iter().flatten() {
         for path in [&b"/old"[..], b"/kept", b"/none"] {
             let mut stream = plugin.request(get(path, &evil_lines(2)), &[("source.address", b"10.20.0.1:1")]);
+            vm.advance(Duration::from_millis(20)).expect("no trap");
             match stream.outcome() {
                 Outcome::Continued { headers } => assert!(!is_evil(&headers), "{broken:?}: {headers:?}"),
                 Outcome::LocalReply { status, details, .. } => {
                     assert!(
-                        status == 404 || (status == 503 && details == "switchyard{host_error}"),
+                        status == 404
+                            || (status == 503 && details == "switchyard{host_error}")
+                            || details == "switchyard{fault_abort:workshop/shop/kept}",
                         "{broken:?}: {details}"
                     );
                 }
@@ -136,6 +150,30 @@ fn a_failing_host_call_never_traps_and_never_lets_a_client_steer() {
             survive(POLICY, &[(call, fault)]);
         }
     }
+}
+
+#[test]
+fn nor_where_requests_wait() {
+    let waiting = [
+        "clock_time_get",
+        "proxy_add_header_map_value",
+        "proxy_continue_stream",
+        "proxy_get_current_time_nanoseconds",
+        "proxy_increment_metric",
+        "proxy_remove_header_map_value",
+        "proxy_send_local_response",
+        "proxy_set_effective_context",
+        "proxy_set_property",
+        "proxy_set_tick_period_milliseconds",
+    ];
+    let policy = faulty();
+    survive(&policy, &[]);
+    for call in waiting {
+        for fault in faults() {
+            survive(&policy, &[(call, fault)]);
+        }
+    }
+    survive(&policy, &waiting.map(|call| (call, Fault::Status(10))));
 }
 
 #[test]
