@@ -28,7 +28,7 @@ use gateway::EdgePort;
 use origin::Origins;
 use policy::Policies;
 use std::collections::BTreeMap;
-use switchyard_filter::document::{AccessLog, Document, Proxy};
+use switchyard_filter::document::{AccessLog, Document, Proxy, VirtualService};
 use switchyard_filter::error::is_directly_below;
 use virtual_service::Routed;
 
@@ -134,6 +134,22 @@ impl<'a> Model<'a> {
     /// Every known destination, by host.
     pub fn services(&self) -> &BTreeMap<String, Known> {
         &self.services
+    }
+
+    /// Every VirtualService, with its manifest.
+    pub fn virtual_services(&self) -> impl Iterator<Item = (&Manifest, &VirtualService)> {
+        let manifest = |routed: &Routed| self.manifests.all.get(routed.manifest);
+        self.routed.iter().filter_map(move |routed| Some((manifest(routed)?, &routed.written)))
+    }
+
+    /// The cluster's DNS domain.
+    pub fn domain(&self) -> &str {
+        &self.options.domain
+    }
+
+    /// A Gateway (`namespace/name`) that serves a host to a namespace's VirtualServices.
+    pub fn gateway_of(&self, host: &str, namespace: &str) -> Option<&str> {
+        self.edges.values().find_map(|edge| edge.gateway_of(host, namespace))
     }
 
     /// The listeners that the manifests ask for: the mesh, unless there are only gateways, then each gateway port.

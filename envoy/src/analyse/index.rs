@@ -16,13 +16,16 @@ pub struct Index<'p> {
     longest: usize,
 }
 
+/// Routes by the beginning of a text.
+type ByText = HashMap<Vec<u8>, Vec<usize>>;
+
 /// Routes of one beginning of a path.
 #[derive(Default)]
 struct Node<'p> {
     /// Those that ask for no text.
     any: Vec<usize>,
     /// The others, by the beginning of their first text.
-    by: Vec<(Key<'p>, HashMap<Vec<u8>, Vec<usize>>)>,
+    by: Vec<(Key<'p>, ByText)>,
 }
 
 impl<'p> Index<'p> {
@@ -80,7 +83,7 @@ fn first_text(block: &Block) -> Option<(Key<'_>, Vec<u8>)> {
         Ask::Header(header) if header.without || header.name.starts_with(':') => None,
         Ask::Header(header) => Some((Key::Header(&header.name), &header.text)),
         Ask::Query(query) => Some((Key::Query(&query.name), &query.text)),
-        _ => None,
+        Ask::SourceIp(_) | Ask::Peer(_) => None,
     });
     let exact = texts.clone().find(|(_, text)| matches!(text, TextMatch::Exact(_)));
     exact.or_else(|| texts.next()).map(|(key, written)| (key, text(written)))

@@ -20,7 +20,7 @@ impl<'p> Key<'p> {
         match ask {
             Ask::Header(header) => Some(Self::Header(&header.name)),
             Ask::Query(query) => Some(Self::Query(&query.name)),
-            _ => None,
+            Ask::SourceIp(_) | Ask::Peer(_) => None,
         }
     }
 }

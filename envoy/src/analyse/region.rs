@@ -74,7 +74,7 @@ impl<'p> Region<'p> {
             Key::Query(name) if name.contains(['&', '=', '#']) => return Ok((!holds).then_some(less)),
             Key::Query(_) => {
                 let Some(value) = query(all, budget)? else { return Ok(None) };
-                less.point.values.insert(key, value);
+                less.point.values.insert(key, value.text());
             }
             Key::Header(name) => {
                 let all: Vec<(&HeaderMatch, bool)> = all
@@ -84,20 +84,17 @@ impl<'p> Region<'p> {
                     )
                     .collect();
                 let tag = all.first().and_then(|(header, _)| header.tag);
-                match tag.and_then(|tag| Some((tag, site.tags.get(tag.index)?))) {
-                    Some((tag, Says::Of(values))) => {
-                        // Another spelling of a tag's header is always removed.
-                        let values: &[Option<&str>] = if tag.same_name { values } else { &[None] };
-                        let fits = |said: &&Option<&str>| fulfils(&all, said.map(str::as_bytes));
-                        let Some(said) = values.iter().find(fits).copied() else { return Ok(None) };
-                        if let Some(slot) = less.point.tags.get_mut(tag.index).filter(|_| tag.same_name) {
-                            *slot = said;
-                        }
+                if let Some((tag, Says::Of(values))) = tag.and_then(|tag| Some((tag, site.tags.get(tag.index)?))) {
+                    // Another spelling of a tag's header is always removed.
+                    let values: &[Option<&str>] = if tag.same_name { values } else { &[None] };
+                    let mut fitting = values.iter().copied().filter(|said| fulfils(&all, said.map(str::as_bytes)));
+                    let Some(said) = fitting.next() else { return Ok(None) };
+                    if let Some(slot) = less.point.tags.get_mut(tag.index).filter(|_| tag.same_name) {
+                        *slot = said;
                     }
-                    _ => {
-                        let Some(value) = header(site, name, &all, budget)? else { return Ok(None) };
-                        less.point.values.insert(key, value);
-                    }
+                } else {
+                    let Some(value) = header(site, name, &all, budget)? else { return Ok(None) };
+                    less.point.values.insert(key, value.text());
                 }
             }
         }
@@ -118,23 +115,37 @@ fn fulfils(all: &[(&HeaderMatch, bool)], value: Option<&[u8]>) -> bool {
     })
 }
 
-/// A value for a header: `Some(None)` when it is best left out, `None` when none fulfils all.
+/// What a header or query parameter is.
+enum Value {
+    /// Best left out.
+    Absent,
+    /// This text.
+    Text(Vec<u8>),
+}
+
+impl Value {
+    fn text(self) -> Option<Vec<u8>> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+}
+
+/// A value for a header; `None` when none fulfils all.
 fn header(
     site: &Site<'_>,
     name: &str,
     all: &[(&HeaderMatch, bool)],
     budget: &mut Budget,
-) -> Result<Option<Option<Vec<u8>>>, TooLarge> {
+) -> Result<Option<Value>, TooLarge> {
     let usual: &[&[u8]] = match name {
         ":method" => &[b"GET", b"POST", b"PUT", b"DELETE", b"OPTIONS"],
         ":scheme" => &[b"http", b"https"],
         ":authority" | ":path" => &[],
-        _ if fulfils(all, None) => return Ok(Some(None)),
+        _ if fulfils(all, None) => return Ok(Some(Value::Absent)),
         _ => &[b"1"],
     };
     let own = site.authority.as_ref().filter(|_| name == ":authority").map(String::as_bytes);
     if let Some(value) = usual.iter().copied().chain(own).find(|value| fulfils(all, Some(value))) {
-        return Ok(Some(Some(value.to_vec())));
+        return Ok(Some(Value::Text(value.to_vec())));
     }
     let mut parts = vec![];
     let mut present = true;
@@ -154,13 +165,13 @@ fn header(
     if found.is_none() && name == ":authority" && fulfils(all, None) && site.has(b"") {
         return Err(TooLarge);
     }
-    Ok(found.map(Some))
+    Ok(found.map(Value::Text))
 }
 
 /// An `:authority` that comes to a site: one of its hosts, perhaps with a port.
 fn authority(site: &Site<'_>, parts: &[Part<'_>], budget: &mut Budget) -> Result<Option<Vec<u8>>, TooLarge> {
     let exact = site.hosts.len() <= HOSTS && !site.hosts.iter().any(|host| host.starts_with('*'));
-    let hosts: Vec<&[u8]> = if exact { site.hosts.iter().map(|host| host.as_bytes()).collect() } else { vec![b""] };
+    let hosts: Vec<&[u8]> = if exact { site.hosts.iter().map(String::as_bytes).collect() } else { vec![b""] };
     let mut unclear = false;
     for host in hosts {
         let mut parts = parts.to_vec();
@@ -174,8 +185,8 @@ fn authority(site: &Site<'_>, parts: &[Part<'_>], budget: &mut Budget) -> Result
     if unclear { Err(TooLarge) } else { Ok(None) }
 }
 
-/// A value for a query parameter: `Some(None)` when it is best left out, `None` when none fulfils all.
-fn query(all: &[(&Ask, bool)], budget: &mut Budget) -> Result<Option<Option<Vec<u8>>>, TooLarge> {
+/// A value for a query parameter; `None` when none fulfils all.
+fn query(all: &[(&Ask, bool)], budget: &mut Budget) -> Result<Option<Value>, TooLarge> {
     let mut parts = vec![];
     let mut absent = true;
     let mut present = true;
@@ -188,13 +199,13 @@ fn query(all: &[(&Ask, bool)], budget: &mut Budget) -> Result<Option<Option<Vec<
         }
     }
     if absent {
-        return Ok(Some(None));
+        return Ok(Some(Value::Absent));
     }
     if !present {
         return Ok(None);
     }
     if parts.iter().all(|part| part.language.has(b"1") == part.inside) {
-        return Ok(Some(Some(b"1".to_vec())));
+        return Ok(Some(Value::Text(b"1".to_vec())));
     }
-    Ok(find(Alphabet::Query, &parts, budget)?.map(Some))
+    Ok(find(Alphabet::Query, &parts, budget)?.map(Value::Text))
 }

@@ -38,11 +38,11 @@ impl<'p> Site<'p> {
         let mut sites: Vec<Self> = vec![];
         for (host, virtual_host) in policy.hosts().iter() {
             let routes = &virtual_host.routes;
-            match sites.iter_mut().find(|site| core::ptr::eq(site.routes, &**routes)) {
-                Some(site) => site.hosts.push(host.into_owned()),
-                None => {
-                    sites.push(Self { policy, hosts: vec![host.into_owned()], authority: None, routes, tags: vec![] })
-                }
+            if let Some(site) = sites.iter_mut().find(|site| core::ptr::eq(site.routes, &raw const **routes)) {
+                site.hosts.push(host.into_owned());
+            } else {
+                let hosts = vec![host.into_owned()];
+                sites.push(Self { policy, hosts, authority: None, routes, tags: vec![] });
             }
         }
         for site in &mut sites {
@@ -80,7 +80,7 @@ impl<'p> Site<'p> {
 }
 
 fn is_routed(policy: &Policy, routes: &[Route], authority: &[u8]) -> bool {
-    policy.hosts().find(authority).is_some_and(|found| core::ptr::eq(&*found.routes, routes))
+    policy.hosts().find(authority).is_some_and(|found| core::ptr::eq(&raw const *found.routes, routes))
 }
 
 /// A name that a host stands for.

@@ -1,6 +1,10 @@
-use super::*;
+use super::cover::{Covering, Verdict};
+use super::search::Budget;
+use super::site::Site;
 
 mod property;
+mod scale;
+mod warnings;
 
 use serde_json::{Value, json};
 use switchyard_filter::{Policy, compile_json};

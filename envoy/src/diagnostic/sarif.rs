@@ -3,6 +3,7 @@
 use super::{CODES, Diagnostic, Severity};
 use crate::source::{Place, Span};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
@@ -80,7 +81,7 @@ fn uri(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             uri.push(char::from(byte));
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            let _ = write!(uri, "%{byte:02X}");
         }
     }
     if uri.starts_with('/') { format!("file://{uri}") } else { uri }

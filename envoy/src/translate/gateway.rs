@@ -155,6 +155,17 @@ impl EdgePort {
         !self.hosts_of(|other| other == gateway, routed, domain).is_empty()
     }
 
+    /// A gateway that serves a host to a namespace's VirtualServices. A server for `*` serves names of services, which
+    /// nobody outside asks for, only in theory: it does not count for them.
+    pub fn gateway_of(&self, host: &str, namespace: &str) -> Option<&str> {
+        let serves = |served: &ServedHost| {
+            served.namespace.as_ref().is_none_or(|allowed| allowed == namespace)
+                && meet(&served.host, host).is_some()
+                && (served.host != "*" || !host.contains(".svc."))
+        };
+        self.gateways.iter().find(|(_, hosts)| hosts.iter().any(serves)).map(|(gateway, _)| gateway.as_str())
+    }
+
     fn hosts_of(&self, wanted: impl Fn(&str) -> bool, routed: &Routed, domain: &str) -> Vec<String> {
         let namespace = &routed.written.namespace;
         let served: Vec<_> = self

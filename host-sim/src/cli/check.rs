@@ -2,14 +2,27 @@
 
 use super::failure::Failure;
 use super::manifests::{ManifestArgs, count, counted_json, plural, tell_counted, tell_unread};
-use super::{Format, print, print_json, tell};
-use crate::lint::lint;
-use switchyard_envoy::diagnostic::{Diagnostic, Severity, sort};
+use super::{note, print, print_json, tell};
+use crate::check::{reach_json, reach_lines};
+use clap::ValueEnum;
+use serde_json::json;
+use switchyard_envoy::analyse::Analysis;
+use switchyard_envoy::diagnostic::{Diagnostic, Severity, sarif};
+use switchyard_envoy::manifest::Manifests;
+use switchyard_envoy::translate::Model;
 
 const EXAMPLES: &str = "Examples:
   switchyard check manifests/
+  switchyard check manifests/ --reach                # with a request that reaches each rule
   kubectl get vs,dr,se,gw -A -o yaml | switchyard check - rollout.yaml --namespace workshop
-  switchyard check manifests/ --format json | jq '.diagnostics[].message'";
+  switchyard check manifests/ --format json | jq '.diagnostics[] | select(.code == \"unreachable-rule\")'
+  switchyard check manifests/ --format sarif > check.sarif
+
+Exit codes: 0 where nothing is wrong (warnings are no errors), 2 for wrong usage, 3 for an invalid policy, 4 for a file
+that cannot be opened or decoded.
+
+A rule that no request reaches is a warning, proven by comparing conditions as languages; where that takes too long, a note
+says for how many match blocks it is not decided.";
 
 /// Check manifests: every error and warning, each with file, line, column and field
 #[derive(Debug, clap::Args)]
@@ -18,47 +31,93 @@ pub struct Args {
     #[command(flatten)]
     manifests: ManifestArgs,
 
-    /// Diagnostics to stderr for people, or an object with `errors`, `warnings` and `diagnostics` to stdout
+    /// Tell for each rule a request that reaches it, or which rules before take all of its requests
+    #[arg(long)]
+    reach: bool,
+
+    /// Diagnostics to stderr for people; or to stdout an object with `errors`, `warnings`, `undecided` and `diagnostics`,
+    /// or a log in SARIF 2.1.0
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// How the result is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Human,
+    /// For programs.
+    Json,
+    /// For code hosts and editors.
+    Sarif,
 }
 
 impl Args {
     /// Runs it.
     pub fn run(self) -> Result<(), Failure> {
         let manifests = match (self.manifests.read(), self.format) {
-            (Err(Failure::Invalid(found)), Format::Json) => return self.finish(&found, ""),
+            (Err(Failure::Invalid(found)), Format::Json | Format::Sarif) => return self.wrong(&found),
             (read, _) => read?,
         };
         tell_unread(&manifests);
         let options = self.manifests.options();
-        match self.manifests.judge(&manifests, &options) {
-            Ok(model) => {
-                let proxies = model.listeners();
-                let mut found = model.warnings().to_vec();
-                for proxy in &proxies {
-                    found.extend(lint(&model.listener(proxy).map_err(Failure::Invalid)?));
-                }
-                sort(&mut found);
-                let listeners = plural(proxies.len(), "listener");
-                let files = plural(manifests.all.len(), "manifest");
-                self.finish(&found, &format!("{files} for {listeners}"))
-            }
-            Err(found) => self.finish(&found, ""),
-        }
+        let model = match self.manifests.judge(&manifests, &options) {
+            Ok(model) => model,
+            Err(found) => return self.wrong(&found),
+        };
+        let analysis = Analysis::new(&model).map_err(Failure::Invalid)?;
+        self.right(&manifests, &model, &analysis)
     }
 
-    fn finish(&self, found: &[Diagnostic], what: &str) -> Result<(), Failure> {
-        let (errors, warnings) = (count(found, Severity::Error), count(found, Severity::Warning));
+    /// Tells what is wrong.
+    fn wrong(&self, found: &[Diagnostic]) -> Result<(), Failure> {
         match self.format {
             Format::Json => print_json(&counted_json(found))?,
-            Format::Human if errors > 0 => tell_counted(found),
+            Format::Sarif => print_json(&sarif(found, &[]))?,
+            Format::Human => tell_counted(found),
+        }
+        Err(Failure::InvalidTold)
+    }
+
+    /// Tells what is worth a look.
+    fn right(&self, manifests: &Manifests, model: &Model<'_>, analysis: &Analysis) -> Result<(), Failure> {
+        let found = &analysis.warnings;
+        let undecided = undecided(analysis);
+        match self.format {
+            Format::Json => {
+                let mut result = counted_json(found);
+                result["undecided"] = json!(analysis.undecided());
+                if self.reach {
+                    result["reach"] = reach_json(&analysis.reach);
+                }
+                print_json(&result)
+            }
+            Format::Sarif => print_json(&sarif(found, undecided.as_slice())),
             Format::Human => {
                 tell(found);
+                for line in undecided {
+                    note(&format!("note: {line}"));
+                }
+                if self.reach {
+                    print(&reach_lines(&analysis.reach))?;
+                }
+                let listeners = plural(model.listeners().len(), "listener");
+                let files = plural(manifests.all.len(), "manifest");
+                let warnings = count(found, Severity::Warning);
                 let and = if warnings == 0 { String::new() } else { format!(", {}", plural(warnings, "warning")) };
-                print(&format!("ok: {what}{and}\n"))?;
+                print(&format!("ok: {files} for {listeners}{and}\n"))
             }
         }
-        if errors == 0 { Ok(()) } else { Err(Failure::InvalidTold) }
     }
+}
+
+/// What is said of match blocks that took too long.
+fn undecided(analysis: &Analysis) -> Vec<String> {
+    let count = analysis.undecided();
+    if count == 0 {
+        return Vec::new();
+    }
+    let of = plural(analysis.reach.len(), "match block");
+    vec![format!("whether a request reaches it is not decided for {count} of {of}: it takes too long to tell")]
 }

@@ -1,0 +1,77 @@
+//! VirtualServices of the mesh whose rules somebody might expect for what comes by a Gateway (istio.md 1.1, 3).
+
+use super::at;
+use crate::diagnostic::Diagnostic;
+use crate::manifest::Manifest;
+use crate::translate::Model;
+use std::collections::{BTreeMap, BTreeSet};
+use switchyard_filter::compile::resolve;
+use switchyard_filter::document::VirtualService;
+
+/// A VirtualService that Gateways route by.
+struct Edge<'a> {
+    manifest: &'a Manifest,
+    /// Full hosts of its destinations.
+    destinations: BTreeSet<String>,
+}
+
+/// Notes VirtualServices of the mesh alone: each whose hosts a Gateway serves or sends requests to, and the others of a
+/// namespace once.
+pub fn check(model: &Model<'_>, found: &mut Vec<Diagnostic>) {
+    let domain = model.domain();
+    let (mesh, edges): (Vec<_>, Vec<_>) = model.virtual_services().partition(|(_, written)| is_mesh_only(written));
+    let edges: Vec<Edge<'_>> = edges
+        .into_iter()
+        .filter(|(_, written)| written.gateways.iter().any(|gateway| gateway != "mesh"))
+        .map(|(manifest, written)| Edge { manifest, destinations: destinations(manifest, written, domain) })
+        .collect();
+    let mut others: BTreeMap<&str, Vec<&Manifest>> = BTreeMap::new();
+    for (manifest, written) in mesh {
+        let hosts: Vec<String> = written.hosts.iter().map(|host| resolve(host, &manifest.namespace, domain)).collect();
+        let sent = hosts.iter().enumerate().find_map(|(index, host)| {
+            edges.iter().find(|edge| edge.destinations.contains(host)).map(|edge| (index, host, edge))
+        });
+        let served = hosts
+            .iter()
+            .enumerate()
+            .find_map(|(index, host)| Some((index, model.gateway_of(host, &manifest.namespace)?)));
+        if let Some((index, gateway)) = served {
+            let host = written.hosts.get(index).map(String::as_str).unwrap_or_default();
+            let message = format!("requests for `{host}` that come by the Gateway `{gateway}` never reach these rules");
+            let help = format!("bind it to both: `gateways: [mesh, {gateway}]`");
+            found.push(warning(manifest, index, &message).help(help));
+        } else if let Some((index, host, edge)) = sent {
+            let name = format!("{}/{}", edge.manifest.namespace, edge.manifest.name);
+            let message = format!(
+                "requests that `{name}` sends to `{host}` from a Gateway never reach these rules: a request is routed once"
+            );
+            let help = format!("for those, write the same rules in `{name}`");
+            let warning = warning(manifest, index, &message).help(help);
+            found.push(warning.also(edge.manifest.name_place(), "this routes what comes by a Gateway"));
+        } else if !hosts.is_empty() && edges.iter().any(|edge| edge.manifest.namespace == manifest.namespace) {
+            others.entry(&manifest.namespace).or_default().push(manifest);
+        }
+    }
+    for (_, all) in others {
+        let Some((first, rest)) = all.split_first() else { continue };
+        let message = "requests that come by a Gateway never reach these rules: they are for callers in the mesh";
+        let mut warning = warning(first, 0, message).help("bind it to the Gateway too, if its requests are meant");
+        for other in rest {
+            warning = warning.also(other.name_place(), "these neither");
+        }
+        found.push(warning);
+    }
+}
+
+fn warning(manifest: &Manifest, host: usize, message: &str) -> Diagnostic {
+    manifest.warning(&at(&format!("hosts[{host}]")), message).code("unreached-by-gateway")
+}
+
+fn is_mesh_only(written: &VirtualService) -> bool {
+    written.gateways.iter().all(|gateway| gateway == "mesh")
+}
+
+fn destinations(manifest: &Manifest, written: &VirtualService, domain: &str) -> BTreeSet<String> {
+    let all = written.http.iter().flat_map(|rule| &rule.route);
+    all.map(|route| resolve(&route.destination.host, &manifest.namespace, domain)).collect()
+}
