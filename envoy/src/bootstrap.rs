@@ -10,6 +10,7 @@ mod http;
 mod stats;
 mod yaml;
 
+pub(crate) use cluster::clusters;
 pub use yaml::to_yaml;
 
 use crate::diagnostic::Diagnostic;
@@ -62,7 +63,7 @@ pub fn generate(model: &Model<'_>, settings: &Settings) -> Result<Generated, Vec
         "admin": {"address": address(settings.admin)},
         "static_resources": {
             "listeners": listeners.iter().map(|listener| self::listener(listener, settings)).collect::<Value>(),
-            "clusters": cluster::clusters(model),
+            "clusters": clusters(model),
         },
     });
     if let (stats @ Value::Object(_), Value::Object(fields)) = (stats::stats(&listeners), &mut bootstrap) {
@@ -83,7 +84,7 @@ pub fn parts(model: &Model<'_>, settings: &Settings) -> Result<Vec<(String, Valu
     if !wrong.is_empty() {
         return Err(wrong);
     }
-    let mut parts = vec![("clusters.yaml".to_owned(), json!({"clusters": cluster::clusters(model)}))];
+    let mut parts = vec![("clusters.yaml".to_owned(), json!({"clusters": clusters(model)}))];
     if let stats @ Value::Object(_) = stats::stats(&listeners) {
         parts.push(("stats-config.yaml".to_owned(), json!({"stats_config": stats})));
     }

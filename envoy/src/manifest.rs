@@ -10,6 +10,7 @@ mod policy;
 mod read;
 mod service;
 mod service_entry;
+mod traffic_policy;
 
 pub use destination_rule::{DestinationRule, Subset};
 pub use files::{Input, OpenError};
@@ -19,6 +20,7 @@ pub use policy::{Sticky, SwitchyardPolicy};
 pub use read::{read, read_sources};
 pub use service::{Ignored, Service, ServicePort};
 pub use service_entry::{Location, Resolution, ServiceEntry, ServiceEntryPort, WorkloadEntry};
+pub use traffic_policy::{ConsistentHash, LoadBalancer, Maglev, PortTrafficPolicy, RingHash, TrafficPolicy};
 
 use crate::diagnostic::{Diagnostic, sort};
 use crate::source::{Place, Source};

@@ -14,11 +14,13 @@ mod origin;
 mod policy;
 mod reach;
 mod subset;
+mod traffic;
 mod virtual_service;
 
 pub use known::{Endpoint, Known, KnownPort, Origin, Resolve};
 pub use listener::Listener;
 pub use subset::KnownSubset;
+pub use traffic::KnownPolicy;
 
 use crate::diagnostic::{Diagnostic, Severity, sort};
 use crate::manifest::{Kind, Manifest, Manifests};

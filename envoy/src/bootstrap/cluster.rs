@@ -1,8 +1,9 @@
 //! Clusters: one for each known host, port and subset, routed to or not, as istiod makes them (istio.md 2.0).
 
 use super::typed;
+use crate::manifest::LoadBalancer;
 use crate::translate::{Endpoint, Known, KnownPort, KnownSubset, Model, Resolve};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// Istio has no limit where a DestinationRule sets none (istio.md 2.2).
@@ -26,6 +27,7 @@ fn cluster(known: &Known, port: KnownPort, subset: Option<&KnownSubset>) -> Opti
     if endpoints.is_empty() && known.resolve != Resolve::Static {
         return None;
     }
+    let subset_of = subset;
     let subset = subset.map_or("", |subset| subset.name.as_str());
     let name = format!("outbound|{}|{subset}|{}", port.number, known.host);
     let mut cluster = json!({
@@ -46,6 +48,7 @@ fn cluster(known: &Known, port: KnownPort, subset: Option<&KnownSubset>) -> Opti
             Resolve::Dns => fields.insert("cluster_type".into(), dns(false)),
             Resolve::DnsRoundRobin => fields.insert("cluster_type".into(), dns(true)),
         };
+        hashing(known.load_balancer(subset_of, port.number), fields);
         if port.http2 {
             let options = json!({"explicit_http_config": {"http2_protocol_options": {}}});
             let message = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
@@ -53,6 +56,28 @@ fn cluster(known: &Known, port: KnownPort, subset: Option<&KnownSubset>) -> Opti
         }
     }
     Some(cluster)
+}
+
+/// How an endpoint is chosen by a hash: on a ring of 1024 places, if nothing else is written (istio.md 2.4).
+fn hashing(load_balancer: Option<&LoadBalancer>, cluster: &mut Map<String, Value>) {
+    let Some(hash) = load_balancer.and_then(|load_balancer| load_balancer.consistent_hash.as_ref()) else { return };
+    let (policy, field, config) = match (&hash.maglev, &hash.ring_hash) {
+        (Some(maglev), _) => {
+            let size = maglev.table_size.filter(|size| *size != 0);
+            ("MAGLEV", "maglev_lb_config", size.map(|size| json!({"table_size": size})))
+        }
+        (None, ring) => {
+            let size = match ring {
+                Some(ring) => ring.minimum_ring_size.filter(|size| *size != 0),
+                None => Some(hash.minimum_ring_size.filter(|size| *size != 0).unwrap_or(1024)),
+            };
+            ("RING_HASH", "ring_hash_lb_config", size.map(|size| json!({"minimum_ring_size": size})))
+        }
+    };
+    cluster.insert("lb_policy".into(), policy.into());
+    if let Some(config) = config {
+        cluster.insert(field.into(), config);
+    }
 }
 
 /// Names, resolved as Istio has them resolved (istio.md 2.0). What was `STRICT_DNS` and `LOGICAL_DNS`: those types' own
@@ -83,7 +108,7 @@ fn localities(endpoints: &[&Endpoint], port: u16) -> Value {
             let mut locality = json!({"lb_endpoints": hosts});
             let parts =
                 ["region", "zone", "sub_zone"].into_iter().zip(name.split('/')).filter(|(_, part)| !part.is_empty());
-            let parts: serde_json::Map<_, _> = parts.map(|(key, part)| (key.to_owned(), part.into())).collect();
+            let parts: Map<_, _> = parts.map(|(key, part)| (key.to_owned(), part.into())).collect();
             if let Value::Object(fields) = &mut locality
                 && !parts.is_empty()
             {

@@ -1,5 +1,6 @@
-//! DestinationRules: subsets (istio.md 2.0).
+//! DestinationRules: subsets, and how clusters are spoken to (istio.md 2.0).
 
+use super::TrafficPolicy;
 use std::collections::BTreeMap;
 use switchyard_filter::record;
 
@@ -10,8 +11,10 @@ record! {
         host: String = "host" required,
         /// Parts of the host's endpoints, each a cluster of its own.
         subsets: Vec<Subset> = "subsets",
+        /// How the host is spoken to.
+        traffic_policy: Option<TrafficPolicy> = "trafficPolicy",
     }
-    later { "trafficPolicy", "exportTo", "workloadSelector" }
+    later { "exportTo", "workloadSelector" }
 }
 
 record! {
@@ -21,6 +24,7 @@ record! {
         name: String = "name" required,
         /// Labels that an endpoint must have; none: every endpoint.
         labels: BTreeMap<String, String> = "labels",
+        /// How it is spoken to, where otherwise than the host.
+        traffic_policy: Option<TrafficPolicy> = "trafficPolicy",
     }
-    later { "trafficPolicy" }
 }

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use switchyard_filter::document;
 
 use super::subset::KnownSubset;
+use super::traffic::{KnownPolicy, hashes};
 
 /// A known destination.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +29,8 @@ pub struct Known {
     pub endpoints: Vec<Endpoint>,
     /// Its subsets, in the order in which they are written.
     pub subsets: Vec<KnownSubset>,
+    /// How it is spoken to.
+    pub policy: Option<KnownPolicy>,
     /// What it is made of.
     pub origin: Origin,
 }
@@ -91,16 +94,14 @@ impl Known {
         for (index, subset) in self.subsets.iter().enumerate() {
             origins.copied(&format!("{at}.subsets[{index}]"), subset.origin.manifest, spec(&subset.origin.field));
         }
-        document.services.push(document::Service {
-            host: self.host.clone(),
-            ports: self.ports.iter().map(|port| port.number).collect(),
-            subsets: self
-                .subsets
-                .iter()
-                .map(|subset| document::Subset { name: subset.name.clone(), hash: None })
-                .collect(),
-            hash: None,
+        let subsets = self.subsets.iter().enumerate().map(|(index, subset)| {
+            let (hash, port_hashes) = hashes(subset.policy.as_ref(), &format!("{at}.subsets[{index}]"), origins);
+            document::Subset { name: subset.name.clone(), hash, port_hashes }
         });
+        let subsets = subsets.collect();
+        let (hash, port_hashes) = hashes(self.policy.as_ref(), &at, origins);
+        let ports = self.ports.iter().map(|port| port.number).collect();
+        document.services.push(document::Service { host: self.host.clone(), ports, subsets, hash, port_hashes });
     }
 }
 
@@ -140,6 +141,7 @@ pub fn services(manifests: &Manifests, domain: &str, notes: &mut Notes) -> BTree
             resolve: Resolve::Dns,
             endpoints: vec![endpoint],
             subsets: vec![],
+            policy: None,
             origin: Origin { manifest: index, field: "ports".into() },
         });
     }
@@ -216,6 +218,7 @@ fn service_entry(
             resolve,
             endpoints,
             subsets: vec![],
+            policy: None,
             origin: Origin { manifest: index, field: field.clone() },
         };
         if let Some(first) = all.get(&host) {

@@ -2,9 +2,10 @@
 
 use super::known::{Known, Origin};
 use super::name::is_label;
+use super::traffic::{self, KnownPolicy};
 use super::{Notes, numbered, spec};
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::manifest::{DestinationRule, Kind, Manifests};
+use crate::manifest::{DestinationRule, Kind, Manifests, TrafficPolicy};
 use std::collections::BTreeMap;
 use switchyard_filter::compile::resolve;
 
@@ -15,6 +16,8 @@ pub struct KnownSubset {
     pub name: String,
     /// Labels that an endpoint must have.
     pub labels: BTreeMap<String, String>,
+    /// How it is spoken to, where otherwise than the host.
+    pub policy: Option<KnownPolicy>,
     /// Where it is written.
     pub origin: Origin,
 }
@@ -34,6 +37,11 @@ impl Rule {
     fn age<'a>(&'a self, manifests: &'a Manifests) -> (&'a str, Option<&'a str>, &'a str, usize) {
         let name = manifests.all.get(self.manifest).map(|manifest| manifest.name.as_str());
         (&self.created, name, &self.namespace, self.manifest)
+    }
+
+    fn policy(&self, written: Option<&TrafficPolicy>, at: &str) -> Option<KnownPolicy> {
+        let origin = Origin { manifest: self.manifest, field: format!("{at}trafficPolicy") };
+        written.map(|written| KnownPolicy { written: written.clone(), origin })
     }
 }
 
@@ -68,8 +76,17 @@ pub fn assign(manifests: &Manifests, domain: &str, services: &mut BTreeMap<Strin
                 known.subsets.push(KnownSubset {
                     name: subset.name.clone(),
                     labels: subset.labels.clone(),
+                    policy: rule.policy(subset.traffic_policy.as_ref(), &format!("subsets[{index}].")),
                     origin: Origin { manifest: rule.manifest, field: format!("subsets[{index}]") },
                 });
+            }
+            // Of the host's own the first counts, as in Istio: nothing is merged.
+            match (&known.policy, rule.policy(rule.written.traffic_policy.as_ref(), "")) {
+                (Some(first), Some(second)) => {
+                    notes.all.extend(dropped_policy(manifests, &first.origin, &second.origin))
+                }
+                (None, policy) => known.policy = policy,
+                (Some(_), None) => {}
             }
         }
         empty(manifests, known, notes);
@@ -104,7 +121,13 @@ fn covers(pattern: &str, host: &str) -> bool {
 
 fn check(index: usize, manifests: &Manifests, written: &DestinationRule, notes: &mut Notes) {
     let Some(manifest) = manifests.all.get(index) else { return };
+    if let Some(policy) = &written.traffic_policy {
+        traffic::check(manifest, "trafficPolicy", policy, notes);
+    }
     for (at, subset) in written.subsets.iter().enumerate() {
+        if let Some(policy) = &subset.traffic_policy {
+            traffic::check(manifest, &format!("subsets[{at}].trafficPolicy"), policy, notes);
+        }
         if !is_label(&subset.name) {
             let message = format!("`{}` is no name of a subset", subset.name.escape_debug());
             let found = manifest.error(&spec(&format!("subsets[{at}].name")), &message);
@@ -131,6 +154,17 @@ fn dropped(manifests: &Manifests, rule: &Rule, index: usize, first: &KnownSubset
         .warning(&spec(&format!("subsets[{index}].name")), &message)
         .code("dropped-subset");
     Some(found.also(other.place(&spec(&format!("{}.name", first.origin.field))), "this one counts"))
+}
+
+/// Warns of a traffic policy of a host that an older DestinationRule has one for.
+fn dropped_policy(manifests: &Manifests, first: &Origin, second: &Origin) -> Option<Diagnostic> {
+    let other = manifests.all.get(first.manifest)?;
+    let message = format!(
+        "this `trafficPolicy` has no effect: the DestinationRule `{}/{}` comes first and has one too",
+        other.namespace, other.name
+    );
+    let found = manifests.all.get(second.manifest)?.warning(&spec(&second.field), &message).code("ignored-field");
+    Some(found.also(other.place(&spec(&first.field)), "this one counts"))
 }
 
 /// Warns of subsets that no endpoint belongs to.

@@ -1,0 +1,131 @@
+use super::super::tests::{SERVICES, manifests, told};
+use super::super::{Model, Options};
+use serde_json::{Value, json};
+
+/// `SERVICES`, and its DestinationRule of the host `catalogdetail` with this policy, and of its subset `v2`.
+fn with(top: &str, subset: &str) -> String {
+    let v2 = "{name: v2, labels: {version: v2}";
+    assert!(SERVICES.contains(v2) && SERVICES.ends_with("]\n"), "{SERVICES}");
+    SERVICES.replace(v2, &format!("{v2}, trafficPolicy: {subset}")) + &format!("  trafficPolicy: {top}\n")
+}
+
+const NONE: &str = "{loadBalancer: {consistentHash: {httpHeaderName: none}}}";
+
+#[test]
+fn what_requests_are_hashed_by_is_written_for_hosts_subsets_and_ports() {
+    let by = |name: &str| format!("loadBalancer: {{consistentHash: {{httpHeaderName: {name}}}}}");
+    let top = format!("{{{}, portLevelSettings: [{{port: {{number: 3000}}, {}}}]}}", by("top"), by("port"));
+    let subset = format!("{{{}, portLevelSettings: [{{port: {{number: 1}}, loadBalancer: {{}}}}]}}", by("sub"));
+    let text = with(&top, &subset);
+    let manifests = manifests(&[&text]);
+    let model = Model::new(&manifests, &Options::default()).unwrap_or_else(|said| panic!("{said:?}"));
+    let listener = model.listener(&model.mesh()).expect("right");
+    let services = serde_json::to_value(&listener.document.services).expect("JSON");
+    let service = services.as_array().unwrap().iter().find(|service| service["subsets"][1]["name"] == "v2").unwrap();
+    let header = |name: &str| json!({"httpHeaderName": name});
+    assert_eq!(service["hash"], header("top"));
+    assert_eq!(service["portHashes"], json!([{"port": 3000, "hash": header("port")}]));
+    assert_eq!(service["subsets"][0]["hash"], Value::Null);
+    assert_eq!(service["subsets"][1]["hash"], header("sub"));
+    assert_eq!(service["subsets"][1]["portHashes"], Value::Null);
+}
+
+#[test]
+fn a_cluster_has_the_ring_or_the_table_of_what_counts_for_it() {
+    let ring = |size: &str| format!("loadBalancer: {{consistentHash: {{httpHeaderName: a, {size}}}}}");
+    let port = |number: u16, more: &str| format!("portLevelSettings: [{{port: {{number: {number}}}, {more}}}]");
+    let least = (json!("LEAST_REQUEST"), Value::Null, Value::Null);
+    let rings = |size: u32| (json!("RING_HASH"), json!({"minimum_ring_size": size}), Value::Null);
+    let maglev = (json!("MAGLEV"), Value::Null, json!({"table_size": 101}));
+    let without = "loadBalancer: {}".to_owned();
+    for (top, subset, of_host, of_subset) in [
+        (ring("minimumRingSize: 0"), without.clone(), rings(1024), least.clone()),
+        (ring("minimumRingSize: 7"), ring("maglev: {tableSize: 101}"), rings(7), maglev.clone()),
+        (ring("ringHash: {minimumRingSize: 8}"), port(1, &ring("maglev: {tableSize: 101}")), rings(8), rings(8)),
+        (ring("ringHash: {}"), without.clone(), (json!("RING_HASH"), Value::Null, Value::Null), least.clone()),
+        // What is said of a port stands in place of all that is said beside it.
+        (
+            format!("{}, {}", ring("minimumRingSize: 7"), port(3000, &without)),
+            ring("minimumRingSize: 9"),
+            least.clone(),
+            rings(9),
+        ),
+        (port(3000, &ring("minimumRingSize: 7")), port(3000, &without), rings(7), least.clone()),
+        (port(3000, &ring("minimumRingSize: 7")), port(3001, &without), rings(7), rings(7)),
+    ] {
+        let text = with(&format!("{{{top}}}"), &format!("{{{subset}}}"));
+        let manifests = manifests(&[&text]);
+        let model = Model::new(&manifests, &Options::default()).unwrap_or_else(|said| panic!("{said:?}"));
+        let clusters = crate::bootstrap::clusters(&model);
+        let of = |subset: &str| {
+            let name = format!("outbound|3000|{subset}|catalogdetail.workshop.svc.cluster.local");
+            let cluster = clusters.as_array().unwrap().iter().find(|cluster| cluster["name"] == name).unwrap();
+            (cluster["lb_policy"].clone(), cluster["ring_hash_lb_config"].clone(), cluster["maglev_lb_config"].clone())
+        };
+        assert_eq!((of(""), of("v2")), (of_host, of_subset), "{top} {subset}");
+    }
+}
+
+#[test]
+fn what_istio_refuses_is_refused_at_its_place() {
+    let by = "httpHeaderName: a";
+    for (hash, severity, expected) in [
+        (
+            format!("{by}, ringHash: {{minimumRingSize: 9000000}}"),
+            "error",
+            "`9000000` is out of range: at most 8388608",
+        ),
+        (
+            format!("{by}, ringHash: {{}}, maglev: {{tableSize: 7}}"),
+            "error",
+            "`ringHash` and `maglev` exclude each other: leave one of them out",
+        ),
+        (format!("{by}, maglev: {{}}"), "error", "`tableSize` is missing: write a prime, 65537 for example"),
+        (format!("{by}, maglev: {{tableSize: 9}}"), "error", "`9` is no prime below 5000011: write 65537 for example"),
+        (
+            format!("{by}, maglev: {{tableSize: 5000011}}"),
+            "error",
+            "`5000011` is no prime below 5000011: write 65537 for example",
+        ),
+        (format!("{by}, minimumRingSize: 7"), "warning", "`minimumRingSize` is deprecated here"),
+        ("ringHash: {}".to_owned(), "warning", "there is nothing to hash by: endpoints are chosen at random"),
+        (
+            format!("{by}, useSourceIp: true"),
+            "error",
+            "set one of `httpCookie`, `httpHeaderName`, `httpQueryParameterName` and `useSourceIp: true`",
+        ),
+        ("httpCookie: {name: a, ttl: 1ms}".to_owned(), "error", "`1ms`: a cookie lives whole seconds"),
+    ] {
+        let said = told(&[&with(&format!("{{loadBalancer: {{consistentHash: {{{hash}}}}}}}"), NONE)]);
+        assert_eq!(said.len(), 1, "{hash}: {said:?}");
+        assert!(
+            said[0].starts_with(&format!("{severity} a.yaml:")) && said[0].ends_with(&format!(": {expected}")),
+            "{said:?}"
+        );
+    }
+    let said = |policy: &str| told(&[&with(policy, NONE)]);
+    let empty = said("{}");
+    assert!(empty[0].ends_with(": a `trafficPolicy` needs a field"), "{empty:?}");
+    let port = said("{portLevelSettings: [{port: {number: 3000}}]}");
+    assert!(port[0].ends_with(": settings of a port need more than the port"), "{port:?}");
+    let later = said("{connectionPool: {}}");
+    assert!(later[0].ends_with(": `connectionPool` is not supported yet"), "{later:?}");
+}
+
+#[test]
+fn of_several_policies_of_a_host_the_first_counts() {
+    let rule = |name: &str| {
+        format!(
+            "
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: {name}, namespace: workshop}}
+spec: {{host: catalogdetail, trafficPolicy: {NONE}}}
+"
+        )
+    };
+    let message = "this `trafficPolicy` has no effect: the DestinationRule `workshop/a` comes first and has one too";
+    let said = told(&[SERVICES, &rule("b"), &rule("a")]);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].starts_with("warning b.yaml:4:29: ") && said[0].ends_with(message), "{said:?}");
+}
