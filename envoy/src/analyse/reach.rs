@@ -229,7 +229,8 @@ fn is_of(hider: &Hider, block: &Reach) -> bool {
 }
 
 fn told(found: Diagnostic, by: &[&Hider]) -> Diagnostic {
-    let why = if by.len() == 1 { "takes every one of its requests" } else { "takes some of its requests" };
+    let is_one = by.iter().all(|hider| by.first().is_some_and(|first| first.place == hider.place));
+    let why = if is_one { "takes every one of its requests" } else { "takes some of its requests" };
     let mut found = found.code("unreachable-rule").help("put it before what takes its requests, or leave it out");
     for place in by.iter().filter_map(|hider| hider.place.clone()) {
         if !found.also.iter().any(|(known, _)| *known == place) {
