@@ -43,18 +43,21 @@ impl Replace {
     /// The text with every match replaced, from left to right. An empty match right behind another one is none.
     pub fn replace(&self, text: &[u8]) -> Vec<u8> {
         let mut cache = self.vm.create_cache();
-        // The most that a replacement can name: \0 to \9, a start and an end each.
+        // The most that a replacement can name: \0 to \9, a start and an end each. More than the pattern has would have
+        // the search read beyond its table.
         let mut slots = [None; 20];
+        let count = self.vm.get_nfa().group_info().slot_len().min(slots.len());
+        let slots = slots.get_mut(..count).unwrap_or_default();
         let mut new = Vec::with_capacity(text.len());
         let mut from = 0;
         let mut last_end = None;
         while from <= text.len() {
             let input = Input::new(text).range(from..);
             slots.fill(None);
-            if self.vm.search_slots(&mut cache, &input, &mut slots).is_none() {
+            if self.vm.search_slots(&mut cache, &input, slots).is_none() {
                 break;
             }
-            let Some((start, end)) = group(&slots, 0) else { break };
+            let Some((start, end)) = group(slots, 0) else { break };
             new.extend_from_slice(text.get(from..start).unwrap_or_default());
             if start == end && last_end == Some(start) {
                 let skipped = start.saturating_add(character(text.get(start..).unwrap_or_default()));
@@ -66,7 +69,7 @@ impl Replace {
                 match piece {
                     Piece::Text(text) => new.extend_from_slice(text),
                     Piece::Group(number) => {
-                        let taken = group(&slots, *number).and_then(|(start, end)| text.get(start..end));
+                        let taken = group(slots, *number).and_then(|(start, end)| text.get(start..end));
                         new.extend_from_slice(taken.unwrap_or_default());
                     }
                 }
@@ -161,7 +164,7 @@ mod tests {
 
     #[test]
     fn an_empty_match_splits_no_character() {
-        assert_eq!(replace("x*", "-", "é/x".as_bytes()), "-é-/--");
+        assert_eq!(replace("x*", "-", "é/x".as_bytes()), "-é-/-");
         assert_eq!(replace("x*", "-", b"\xff/"), "-\u{fffd}-/-");
     }
 
