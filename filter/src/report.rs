@@ -4,7 +4,7 @@ use crate::chance::Chance;
 use crate::decision::{Action, Decision};
 use crate::fault::{AbortStatus, Injected};
 use crate::operations::ResponseEdit;
-use crate::policy::Policy;
+use crate::policy::{Policy, Rule};
 use std::collections::BTreeMap;
 
 /// A decision; absent things are `null` or empty.
@@ -106,6 +106,8 @@ pub struct Fault {
 pub struct ChanceReport {
     /// What the draw is called.
     pub name: String,
+    /// What happens: `delay 5000 ms`, `abort 503`, `abort grpc-14`, `mirror` and the cluster.
+    pub what: String,
     /// How many of 100 requests.
     pub percent: f64,
     /// Whether it happens to this one; `null` where the recording does not hold the draw.
@@ -161,6 +163,7 @@ impl Report {
         });
         let chance = |(chance, happens): &(&Chance, Option<bool>)| ChanceReport {
             name: chance.name.to_string(),
+            what: decision.rule().map(|rule| what_happens(rule, chance)).unwrap_or_default(),
             percent: f64::from(chance.millionths) / 10_000.0,
             happens: *happens,
         };
@@ -227,6 +230,22 @@ pub fn access_log_values(policy: &Policy, decision: &Decision<'_>) -> [(&'static
     let tags = decision.tag_values(policy).map(tag).collect::<Vec<_>>().join(",");
     let cluster = decision.forward().map_or_else(|| "-".to_owned(), |forward| forward.destination.cluster.to_string());
     [("switchyard_rule", rule), ("switchyard_tags", tags), ("switchyard_cluster", cluster)]
+}
+
+/// What happens when a chance of a rule does: `delay 5000 ms`, `abort 503`, `abort grpc-14`, `mirror` and the cluster.
+pub fn what_happens(rule: &Rule, chance: &Chance) -> String {
+    let is = |other: &Chance| core::ptr::eq(other, chance);
+    let fault = rule.fault.as_ref();
+    if let Some(delay) = fault.and_then(|fault| fault.delay.as_ref()).filter(|delay| is(&delay.chance)) {
+        return format!("delay {} ms", delay.milliseconds);
+    }
+    match fault.and_then(|fault| fault.abort.as_ref()).filter(|abort| is(&abort.chance)).map(|abort| abort.status) {
+        Some(AbortStatus::Http(status)) => return format!("abort {status}"),
+        Some(AbortStatus::Grpc(status)) => return format!("abort grpc-{status}"),
+        None => {}
+    }
+    let mirror = rule.mirrors.iter().find(|mirror| is(&mirror.chance));
+    mirror.map(|mirror| format!("mirror {}", mirror.destination.cluster)).unwrap_or_default()
 }
 
 /// What the filter writes to the access log of a fault, as `wasm.switchyard_fault`: `delay=300`, `abort=503`,

@@ -3,7 +3,7 @@
 use super::request::Asked;
 use super::{By, Candidate, Explanation, Why, WhyTag, Written};
 use std::fmt::Write as _;
-use switchyard_filter::report::{ActionName, Report};
+use switchyard_filter::report::{ActionName, ChanceReport, ReplyReport, Report};
 use switchyard_filter::truth::Truth;
 
 /// The explanation for people; ends with a line feed.
@@ -121,6 +121,9 @@ fn decision(report: &Report, explanation: &Explanation, out: &mut String) {
     for draw in explanation.draws.iter().filter(|draw| !draw.choice.starts_with("tag/")) {
         let _ = writeln!(out, "    {}", drawn(draw));
     }
+    for chance in &report.chances {
+        let _ = writeln!(out, "  {}", self::chance(chance));
+    }
     if report.action == ActionName::Forward {
         let path = report.path.as_deref().unwrap_or_default();
         let _ = writeln!(out, "  path {}", path.escape_debug());
@@ -135,9 +138,55 @@ fn decision(report: &Report, explanation: &Explanation, out: &mut String) {
     for (name, value) in &report.request_headers {
         let _ = writeln!(out, "  sets request header {name}: {}", value.escape_debug());
     }
+    if let Some(reply) = &report.reply {
+        self::reply(reply, out);
+    }
     for (name, value) in &report.response_headers {
         let _ = writeln!(out, "  sets response header {name}: {}", value.escape_debug());
     }
+    for name in &report.removed_response_headers {
+        let _ = writeln!(out, "  removes response header {name}");
+    }
+}
+
+/// What an answer of our own holds.
+fn reply(reply: &ReplyReport, out: &mut String) {
+    for (name, value) in &reply.headers {
+        let value = value.escape_debug();
+        let _ = match name.as_str() {
+            "location" => writeln!(out, "  to {value}"),
+            _ => writeln!(out, "  with header {name}: {value}"),
+        };
+    }
+    // One character is one byte.
+    let length = reply.body.chars().count();
+    if length > 0 {
+        let start: String = reply.body.chars().take(100).collect();
+        let more = if length > 100 { "…" } else { "" };
+        let _ = writeln!(out, "  body of {length} bytes: {}{more}", start.escape_debug());
+    }
+}
+
+/// What happens, and to how many: each request draws anew, so of one that is only asked about nobody knows.
+fn chance(chance: &ChanceReport) -> String {
+    let what = match chance.what.split_once(' ') {
+        Some(("delay", time)) => format!("waits {time} first"),
+        Some(("abort", status)) => match status.strip_prefix("grpc-") {
+            Some(code) => format!("is answered with gRPC status {code} then"),
+            None => format!("is answered {status} then"),
+        },
+        Some(("mirror", cluster)) => format!("is copied to {cluster}"),
+        _ => chance.what.clone(),
+    };
+    let share = percent(chance.percent / 100.0);
+    let how_many = match chance.happens {
+        Some(false) if chance.percent <= 0.0 => "never: 0 % of requests".to_owned(),
+        Some(true) if chance.percent >= 100.0 => "every request".to_owned(),
+        Some(true) => format!("{share} of requests, and this one"),
+        Some(false) => format!("{share} of requests, and not this one"),
+        None => format!("{share} of requests, drawn anew for each"),
+    };
+    format!("{what}: {how_many} (chance {})", chance.name)
 }
 
 /// What is missing, in words: a subject by its kind.
@@ -158,7 +207,15 @@ fn rule(report: &Report) -> Option<String> {
 fn action(report: &Report) -> String {
     match (report.action, &report.cluster, &report.reply) {
         (ActionName::Forward, Some(cluster), _) => format!("forward to {cluster}"),
-        (ActionName::Reply, _, Some(reply)) => format!("answer {}", reply.status),
+        (ActionName::Reply, _, Some(reply)) => {
+            let header = |name: &str| reply.headers.iter().any(|(header, _)| header == name);
+            let what = match reply.status {
+                301 | 302 | 303 | 307 | 308 if header("location") => " (a redirect)",
+                200 if reply.body.is_empty() && header("access-control-allow-origin") => " (a CORS preflight)",
+                _ => "",
+            };
+            format!("answer {}{what}", reply.status)
+        }
         (ActionName::Pass, ..) => "leave it to Envoy's own routes".to_owned(),
         _ => format!("undecidable: {} is not known", missing(report.missing.as_deref().unwrap_or("something"))),
     }

@@ -1,8 +1,10 @@
 //! What is counted: every tag value, rule and destination of all listeners, once each, also those that nothing reaches.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use switchyard_filter::Policy;
 use switchyard_filter::decision::{Action, Decision, Forward};
+use switchyard_filter::report::what_happens;
 
 /// All outcomes, numbered. A rule that several listeners have is one.
 #[derive(Debug, Default)]
@@ -15,8 +17,11 @@ pub struct Catalog {
     pub destinations: Vec<Vec<String>>,
     /// Clusters.
     pub clusters: Vec<String>,
+    /// Chances of rules: what each is called, and what happens.
+    pub chances: Vec<(String, String)>,
     policies: Vec<Numbers>,
     numbers: BTreeMap<RuleKey, usize>,
+    chance_numbers: BTreeMap<String, usize>,
 }
 
 /// What takes a request.
@@ -60,6 +65,14 @@ impl Catalog {
                     .collect(),
                 destinations: Vec::new(),
             };
+            for rule in policy.rules() {
+                for chance in rule.chances() {
+                    if let Entry::Vacant(new) = all.chance_numbers.entry(chance.name.to_string()) {
+                        new.insert(all.chances.len());
+                        all.chances.push((chance.name.to_string(), what_happens(rule, chance)));
+                    }
+                }
+            }
             let destinations = policy.rules().iter().zip(&numbers.rules).map(|(rule, number)| {
                 let known = &mut all.destinations[*number];
                 let pair = |cluster: &str| (number_of(known, cluster), number_of(&mut all.clusters, cluster));
@@ -95,6 +108,11 @@ impl Catalog {
             self.destinations.push(Vec::new());
             self.rules.len() - 1
         })
+    }
+
+    /// A chance's number.
+    pub fn chance(&self, name: &str) -> Option<usize> {
+        self.chance_numbers.get(name).copied()
     }
 
     /// A tag's number. `policy` and `tag`: their places.

@@ -58,6 +58,11 @@ fn sections(report: &ReplayReport, out: &mut String) {
         .map(|row| (vec![format!("{}/{}", row.virtual_service, row.rule), row.cluster.clone()], &row.share));
     section("Destinations, by rule", &["rule", "cluster"], destinations, out);
     section("Clusters", &["cluster"], report.clusters.iter().map(|row| (vec![row.cluster.clone()], &row.share)), out);
+    let chances = report.chances.iter().map(|row| (vec![row.name.clone(), row.what.clone()], &row.share));
+    section("Chances, of the requests of their rule", &["chance", "what happens"], chances, out);
+    for row in report.chances.iter().filter(|row| row.unknown > 0) {
+        let _ = writeln!(out, "   {}: the recording does not hold the draw of {}", row.name, requests(row.unknown));
+    }
     let _ = writeln!(
         out,
         "\nexpected: the mean over all draws for these requests; interval: 95 % (Wilson), over subjects where a\n\

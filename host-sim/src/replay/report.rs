@@ -23,6 +23,8 @@ pub struct ReplayReport {
     pub destinations: Vec<DestinationReport>,
     /// Clusters; the share of all forwarded requests.
     pub clusters: Vec<ClusterReport>,
+    /// Faults and mirrors: how many of the requests of their rule they happened to.
+    pub chances: Vec<ChanceRow>,
     /// Decisions against what Envoy did.
     pub parity: ParityReport,
 }
@@ -114,6 +116,21 @@ pub struct DestinationReport {
     /// The destination's cluster.
     pub cluster: String,
     /// Its share of the rule.
+    #[serde(flatten)]
+    pub share: Share,
+}
+
+/// A delay, an abort or a mirror of a rule.
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChanceRow {
+    /// What its draw is called.
+    pub name: String,
+    /// What happens: `delay 5000 ms`, `abort 503`, `abort grpc-14`, `mirror` and the cluster.
+    pub what: String,
+    /// Requests of which the recording does not hold the draw; they are in no share.
+    pub unknown: u64,
+    /// To how many it happened.
     #[serde(flatten)]
     pub share: Share,
 }

@@ -2,7 +2,7 @@
 
 use super::catalog::{Catalog, RuleKey};
 use super::report::{
-    ClusterReport, DestinationReport, DifferenceKind, InputReport, MissingReport, ParityReport, ReplayReport,
+    ChanceRow, ClusterReport, DestinationReport, DifferenceKind, InputReport, MissingReport, ParityReport, ReplayReport,
     RuleReport, TagReport,
 };
 use super::share::Shares;
@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 
 /// How many examples are told.
 pub const EXAMPLES: usize = 5;
+
+/// The outcome of a chance that happens; 0 is that it does not.
+const HAPPENS: usize = 1;
 
 /// What requests that differ have in common: rule, expected and recorded cluster.
 type Alike = (Option<String>, Option<String>, String);
@@ -25,6 +28,8 @@ pub struct Tally<'c> {
     rules: Shares,
     destinations: Vec<Shares>,
     clusters: Shares,
+    /// By chance: whether it happened, and of how many requests nobody knows.
+    chances: Vec<(Shares, u64)>,
     compared: u64,
     equal: u64,
     kinds: BTreeMap<Alike, u64>,
@@ -42,6 +47,7 @@ impl<'c> Tally<'c> {
             rules: Shares::new(catalog.rules.len()),
             destinations: catalog.destinations.iter().map(|clusters| Shares::new(clusters.len())).collect(),
             clusters: Shares::new(catalog.clusters.len()),
+            chances: catalog.chances.iter().map(|_| (Shares::new(2), 0)).collect(),
             compared: 0,
             equal: 0,
             kinds: BTreeMap::new(),
@@ -64,6 +70,16 @@ impl<'c> Tally<'c> {
                 }
                 if let Some(count) = &counted.cluster {
                     add(&mut self.clusters, count);
+                }
+                for (number, probability, happens) in &counted.chances {
+                    let (shares, unknown) = &mut self.chances[*number];
+                    match happens {
+                        Some(happens) => {
+                            let expected = [(0, 1.0 - probability), (HAPPENS, *probability)];
+                            shares.add(None, if *happens { HAPPENS } else { 0 }, Some(&expected));
+                        }
+                        None => *unknown += 1,
+                    }
                 }
             }
         }
@@ -116,6 +132,13 @@ impl<'c> Tally<'c> {
         let destinations = destinations.collect();
         let clusters = catalog.clusters.iter().zip(self.clusters.rows());
         let clusters = clusters.map(|(cluster, share)| ClusterReport { cluster: cluster.clone(), share }).collect();
+        let chances = catalog.chances.iter().zip(&self.chances).map(|((name, what), (shares, unknown))| ChanceRow {
+            name: name.clone(),
+            what: what.clone(),
+            unknown: *unknown,
+            share: shares.rows().swap_remove(HAPPENS),
+        });
+        let chances = chances.collect();
         let mut undecidable: Vec<_> = self
             .missing
             .into_iter()
@@ -132,7 +155,7 @@ impl<'c> Tally<'c> {
         let percent = (self.compared > 0).then(|| self.equal as f64 / self.compared as f64 * 100.0);
         let parity =
             ParityReport { compared: self.compared, equal: self.equal, percent, kinds, examples: self.examples };
-        ReplayReport { input, actions: self.actions, undecidable, tags, rules, destinations, clusters, parity }
+        ReplayReport { input, actions: self.actions, undecidable, tags, rules, destinations, clusters, chances, parity }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::candidates::{Which, enumerate};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use switchyard_filter::block::Missing;
+use switchyard_filter::chance::WHOLE;
 use switchyard_filter::decision::{Action, Decision};
 use switchyard_filter::document::Mode;
 use switchyard_filter::report::Report;
@@ -40,6 +41,8 @@ pub struct Counted {
     pub destination: Option<(usize, Count)>,
     /// Which cluster.
     pub cluster: Option<Count>,
+    /// By chance of the rule: how probable it was, and whether it happened; `None` where the draw is not recorded.
+    pub chances: Vec<(usize, f64, Option<bool>)>,
 }
 
 /// One outcome; see [`Shares::add`](super::share::Shares::add).
@@ -162,9 +165,15 @@ fn count(catalog: &Catalog, index: usize, rule: usize, decision: &Decision<'_>, 
         Some((number, Count { subject: kept(&|choice| choice == name), outcome, expected }))
     });
     let tags = tags.collect();
+    let chances = decision.chances.iter().filter_map(|(chance, happens)| {
+        let probability = f64::from(chance.millionths) / f64::from(WHOLE);
+        Some((catalog.chance(&chance.name)?, probability, *happens))
+    });
+    let chances = chances.collect();
     let forward = decision.forward();
     Counted {
         tags,
+        chances,
         rule: Count {
             subject: kept(&|choice| !is_own(choice)),
             outcome: rule,
