@@ -2,8 +2,8 @@
 
 use super::catalog::{Catalog, RuleKey};
 use super::report::{
-    ChanceRow, ClusterReport, DestinationReport, DifferenceKind, InputReport, MissingReport, ParityReport, ReplayReport,
-    RuleReport, TagReport,
+    ChanceRow, ClusterReport, DestinationReport, DifferenceKind, InputReport, MissingReport, ParityReport,
+    ReplayReport, RuleReport, TagReport,
 };
 use super::share::Shares;
 use super::verdict::{Count, Difference, OTHER_SEED, Parity, Verdict};
