@@ -17,7 +17,7 @@ mod search;
 mod site;
 mod walk;
 
-pub use reach::{Example, Found, Hider, Reach};
+pub use reach::{Example, Found, Hider, Reach, Vain};
 
 use crate::diagnostic::{Diagnostic, sort};
 use crate::translate::Model;

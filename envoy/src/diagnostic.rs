@@ -4,7 +4,7 @@ mod code;
 mod render;
 mod sarif;
 
-pub use code::{CODES, Code};
+pub use code::{ADVICE, CODES, Code};
 pub use render::{human, json};
 pub use sarif::sarif;
 
@@ -63,7 +63,7 @@ impl Diagnostic {
 
     /// A warning at a place; give it a [`code`](Self::code).
     pub fn warning(place: Place, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(place, message) }
+        Self { severity: Severity::Warning, code: ADVICE, ..Self::error(place, message) }
     }
 
     /// The same, of this kind: one of [`CODES`].

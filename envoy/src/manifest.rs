@@ -22,7 +22,7 @@ pub use service::{Ignored, Service, ServicePort};
 pub use service_entry::{Location, Resolution, ServiceEntry, ServiceEntryPort, WorkloadEntry};
 pub use traffic_policy::{ConsistentHash, LoadBalancer, Maglev, PortTrafficPolicy, RingHash, TrafficPolicy};
 
-use crate::diagnostic::{Diagnostic, sort};
+use crate::diagnostic::{ADVICE, Diagnostic, Severity, sort};
 use crate::source::{Place, Source};
 use crate::yaml::{Node, Path};
 use serde_json::Value;
@@ -81,7 +81,7 @@ impl Manifest {
 
     /// A warning at `path`, from the top of the manifest.
     pub fn warning(&self, path: &Path, message: &str) -> Diagnostic {
-        Diagnostic { severity: crate::diagnostic::Severity::Warning, ..self.error(path, message) }
+        Diagnostic { severity: Severity::Warning, code: ADVICE, ..self.error(path, message) }
     }
 
     /// The `spec`, as JSON; an object without fields where there is none.

@@ -24,7 +24,7 @@ fn object(reach: &Reach) -> Value {
         Found::Request(request) => ("reached", "request", json!(request)),
         Found::Undecided => ("undecided", "request", Value::Null),
         Found::Hidden(by) => ("hidden", "hiddenBy", by.iter().map(hider).collect()),
-        Found::Never(condition, _) => ("never", "condition", json!(condition)),
+        Found::Never(vain) => ("never", "condition", json!(vain.condition)),
     };
     object["verdict"] = json!(verdict);
     object[field] = value;
@@ -57,7 +57,7 @@ fn line(found: &Found) -> String {
     match found {
         Found::Request(request) => format!("reached by {}", request_line(request)),
         Found::Undecided => "not decided: it takes too long to tell".to_owned(),
-        Found::Never(condition, _) => format!("reached by none: no request fulfils `{condition}`"),
+        Found::Never(vain) => format!("reached by none: no request fulfils `{}`", vain.condition),
         Found::Hidden(by) => {
             let mut names: Vec<_> = by.iter().map(|by| format!("{} {}", by.virtual_service, by.rule)).collect();
             names.dedup();

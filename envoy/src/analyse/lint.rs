@@ -19,7 +19,8 @@ pub fn all(model: &Model<'_>, listeners: &[Listener<'_>]) -> Vec<Diagnostic> {
     let mut found = vec![];
     for (manifest, written) in model.virtual_services() {
         for (index, rule) in written.http.iter().enumerate() {
-            let mut rule = Rule { manifest, index, written: rule, found: &mut found };
+            let is_delegated = written.hosts.is_empty();
+            let mut rule = Rule { manifest, index, written: rule, is_delegated, found: &mut found };
             chance::check(&mut rule);
             absent::check(&mut rule);
             outdated::check(&mut rule);
@@ -40,6 +41,8 @@ struct Rule<'a> {
     /// Its place in `http`.
     index: usize,
     written: &'a HttpRoute,
+    /// Whether rules of other VirtualServices add conditions to it.
+    is_delegated: bool,
     found: &'a mut Vec<Diagnostic>,
 }
 

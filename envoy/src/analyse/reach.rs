@@ -12,7 +12,9 @@ use crate::source::Place;
 use crate::translate::Listener;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use switchyard_filter::block::Ask;
 use switchyard_filter::policy::Route;
+use switchyard_filter::tag::{Tag, TagState};
 
 /// What is found of one match block, or of a rule without any.
 #[derive(Clone, Debug)]
@@ -40,8 +42,19 @@ pub enum Found {
     Undecided,
     /// These rules before it take every request.
     Hidden(Vec<Hider>),
-    /// No request fulfils what it asks in this field, below the match block; where that is.
-    Never(String, Option<Place>),
+    /// No request fulfils one of its conditions.
+    Never(Vain),
+}
+
+/// A condition that no request fulfils.
+#[derive(Clone, Debug)]
+pub struct Vain {
+    /// Its field, below the match block.
+    pub condition: String,
+    /// Where it is.
+    pub place: Option<Place>,
+    /// What can be said, where the condition is about a tag.
+    pub said: Vec<String>,
 }
 
 /// A rule that takes what another one asks for.
@@ -134,7 +147,7 @@ fn found(listener: &Listener<'_>, site: &Site<'_>, route: &Route, verdict: Verdi
         Verdict::Never(condition) => {
             let path = format!("{}.{condition}", document_field(listener, route));
             let place = listener.place(&path).map(|(place, _)| place);
-            Found::Never(condition.to_owned(), place)
+            Found::Never(Vain { condition: condition.to_owned(), place, said: said(listener, route, condition) })
         }
         Verdict::Hidden(by) => {
             let hider = |route: &usize| {
@@ -166,7 +179,7 @@ impl Example {
         let (authority, path) = (point.authority(site), point.full_path());
         let states = site.tag_states(&authority, &point.tags);
         let tags = site.policy.tags().iter().zip(states).filter_map(|(tag, state)| match state {
-            switchyard_filter::tag::TagState::Value(value) => Some((tag.header.to_string(), value.to_owned())),
+            TagState::Value(value) => Some((tag.header.to_string(), value.to_owned())),
             _ => None,
         });
         Self {
@@ -190,7 +203,7 @@ pub fn warnings(all: &[Reach]) -> Vec<Diagnostic> {
         }
         warnings.extend(blocks.iter().filter_map(|block| match &block.found {
             Found::Hidden(by) => hidden_block(block, by),
-            Found::Never(condition, place) => Some(never(block, condition, place.clone()?)),
+            Found::Never(vain) => never(block, vain),
             _ => None,
         }));
     }
@@ -264,18 +277,30 @@ fn taken(by: &[&Hider], block: &Reach) -> String {
     }
 }
 
-/// A condition that no request fulfils.
-fn never(block: &Reach, condition: &str, place: Place) -> Diagnostic {
-    let found = Diagnostic::warning(place, String::new()).code("never-matches");
-    let mut found = found.field(format!("{}.{condition}", block.field));
-    if condition == "uri" {
-        found.message = "no request comes here: no path is like `uri`".into();
-        found.help = Some(
-            "a path begins with `/`, has no spaces, and ends before `?`: ask for the query by `queryParams`".to_owned(),
-        );
+/// What the tag says that a condition asks for; nothing where it asks for no tag.
+fn said(listener: &Listener<'_>, route: &Route, condition: &str) -> Vec<String> {
+    let asked = route.block.conditions.iter().find(|asked| *asked.field == *condition);
+    let Some(Ask::Header(header)) = asked.map(|asked| &asked.ask) else { return vec![] };
+    let tag = header.tag.and_then(|tag| listener.policy.tags().get(tag.index));
+    let mut said: Vec<_> = tag.into_iter().flat_map(Tag::values).map(str::to_owned).collect();
+    said.sort();
+    said.dedup();
+    said
+}
+
+fn never(block: &Reach, vain: &Vain) -> Option<Diagnostic> {
+    let condition = &vain.condition;
+    let (message, help) = if condition == "uri" {
+        let help = "a path begins with `/`, has no spaces, and ends before `?`: ask for the query by `queryParams`";
+        ("no request comes here: no path is like `uri`".to_owned(), help.to_owned())
+    } else if vain.said.is_empty() {
+        let help = "look whether another condition rules it out";
+        (format!("no request comes here: none fulfils `{condition}`"), help.to_owned())
     } else {
-        found.message = format!("no request comes here: none fulfils `{condition}`");
-        found.help = Some("look whether another condition rules it out, or whether a tag has no such value".to_owned());
-    }
-    found
+        let said: Vec<_> = vain.said.iter().map(|value| format!("`{value}`")).collect();
+        let message = format!("no request comes here: its tag never says what `{condition}` asks for");
+        (message, format!("the tag says {}", said.join(", ")))
+    };
+    let found = Diagnostic::warning(vain.place.clone()?, message).code("never-matches");
+    Some(found.field(format!("{}.{condition}", block.field)).help(help))
 }

@@ -148,7 +148,7 @@ fn a_condition_that_no_request_fulfils_is_told() {
         (json!({"uri": {"regex": "/a.*#top"}}), "never: uri"),
         (json!({"headers": {"x": {"regex": "a\\nb"}}}), "never: headers.x"),
     ] {
-        assert_eq!(last(&[block.clone()]), expected, "{block}");
+        assert_eq!(last(core::slice::from_ref(&block)), expected, "{block}");
     }
 }
 

@@ -11,13 +11,17 @@ pub struct Code {
 
 /// An error of a field that has no code of its own.
 pub(super) const INVALID_FIELD: &str = "invalid-field";
+/// A warning that has no code of its own.
+pub const ADVICE: &str = "advice";
 /// A text that is no YAML.
 pub(super) const INVALID_YAML: &str = "invalid-yaml";
 
 /// Every kind, by name.
 pub const CODES: &[Code] = &[
     code("abort-never-fires", "An abort without a percentage, or without a status, never happens."),
+    code("advice", "Worth a look."),
     code("delay-never-fires", "A delay without a percentage, or without a time, never happens."),
+    code("delegate-conflict", "A rule that delegates and its delegate's contradict each other, so Istio drops both."),
     code("deprecated-field", "Istio deprecates the field in favour of another one."),
     code("dormant-match", "A selector holds on no listener that is served."),
     code("double-slash", "A prefix rewrite leaves a path with `//`."),
@@ -34,6 +38,7 @@ pub const CODES: &[Code] = &[
     code("never-matches", "No request fulfils the conditions."),
     code("newer-than-istio", "Istio 1.29 does not know the field."),
     code("no-endpoints", "Requests to a known destination get 503."),
+    code("not-exported", "A VirtualService or a delegate is exported to other namespaces only."),
     code("observe-without-routes", "The filter routes nothing, and neither does the Envoy around it."),
     code("share-of-zero", "A percentage is cut off to nothing."),
     code("sticky-without-choice", "A rule with one destination has nothing to be sticky about."),
@@ -45,6 +50,7 @@ pub const CODES: &[Code] = &[
     code("unreached-by-gateway", "Traffic of a Gateway never reaches the rules of the mesh for this host."),
     code("unserved-gateway", "The Gateway serves none of the hosts."),
     code("unsupported-field", "The field is Istio's and is not carried over."),
+    code("unused-delegate", "No rule delegates to a VirtualService without hosts."),
     code("unused-destination-rule", "Other DestinationRules count for the host."),
     code("weight-sum", "Weights look like percent and do not sum to 100."),
 ];

@@ -142,7 +142,9 @@ fn warn_of_clients(manifest: &Manifest, at: usize, tag: &Tag, before: &[(usize, 
     let is_tag = |name: &String| {
         before.iter().any(|(_, _, tag)| !tag.trust_client && same_spelling(tag.header.as_bytes(), name.as_bytes()))
     };
-    let rests_on_client = |block: &HttpMatchRequest| block.source_ip.is_empty() && !block.headers.keys().any(is_tag);
+    let rests_on_client = |block: &HttpMatchRequest| {
+        block.source_ip.is_empty() && block.peer.is_empty() && !block.headers.keys().any(is_tag)
+    };
     for (index, rule) in tag.rules.iter().enumerate() {
         if let Some(block) = rule.matches.iter().position(rests_on_client) {
             let message = format!(
@@ -154,7 +156,7 @@ fn warn_of_clients(manifest: &Manifest, at: usize, tag: &Tag, before: &[(usize, 
                 manifest
                     .warning(&path, &message)
                     .code("tag-by-client")
-                    .help("ask for `sourceIp` too, unless the tag gives no rights"),
+                    .help("ask for `sourceIp` or `peer` too, unless the tag gives no rights"),
             );
         }
     }

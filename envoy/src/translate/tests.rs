@@ -961,6 +961,6 @@ spec:
     9 |     - {match: [{sourceIp: [10.0.0.0/8]}, {headers: {x-debug: {exact: '1'}}}], value: internal}
       |                                           ^^^^^^^ tags[0].rules[1].match[1]
       |
-      = help: ask for `sourceIp` too, unless the tag gives no rights
+      = help: ask for `sourceIp` or `peer` too, unless the tag gives no rights
     "#);
 }

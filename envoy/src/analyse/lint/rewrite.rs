@@ -5,6 +5,10 @@ use switchyard_filter::document::HttpMatchRequest;
 
 pub fn check(rule: &mut Rule<'_>) {
     let written = rule.written;
+    // Its delegate's rules say which paths.
+    if written.delegate.is_some() {
+        return;
+    }
     if let Some(rewrite) = written.rewrite.as_ref().filter(|rewrite| rewrite.uri.starts_with('/')) {
         ends(rule, "rewrite.uri", &rewrite.uri);
     }
@@ -18,7 +22,7 @@ fn ends(rule: &mut Rule<'_>, field: &str, new: &str) {
     let everything = [HttpMatchRequest::default()];
     let blocks = if blocks.is_empty() { everything.as_slice() } else { blocks };
     for (index, block) in blocks.iter().enumerate() {
-        let Some(old) = prefix(block) else { continue };
+        let Some(old) = prefix(block).filter(|_| block.uri.is_some() || !rule.is_delegated) else { continue };
         let before = blocks.get(..index).unwrap_or_default();
         if new.ends_with('/') && !old.is_empty() && !old.ends_with('/') {
             // `/api/` before takes what would get the two.

@@ -123,7 +123,7 @@ fn sent() -> impl Strategy<Value = Sent> {
 }
 
 /// The route that the filter's decision takes.
-fn taken<'p>(policy: &'p Policy, lines: &[Header<'_>], draws: &Draws<'_>) -> Option<*const Route> {
+fn taken(policy: &Policy, lines: &[Header<'_>], draws: &Draws<'_>) -> Option<*const Route> {
     let request = Request::new(lines, None);
     let decision = decide(policy, &request, draws);
     decision.forward().map(|forward| core::ptr::from_ref(forward.route))
