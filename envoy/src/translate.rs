@@ -4,6 +4,7 @@
 //! [`Model::listener`] makes the document of one and compiles it with the filter's own compiler. Every error comes back
 //! at the line of the manifest that caused it.
 
+mod delegates;
 mod dormant;
 mod gateway;
 mod known;
@@ -102,6 +103,7 @@ impl<'a> Model<'a> {
         let mut model =
             Self { manifests, options: options.clone(), services, routed, policies, edges, warnings: vec![] };
         model.check_everything(&mut notes);
+        delegates::check(&model, &mut notes);
         dormant::check(&model, &mut notes);
         reach::hosts(&model, &mut notes);
         for proxy in model.listeners() {
@@ -156,7 +158,12 @@ impl<'a> Model<'a> {
 
     /// The listeners that the manifests ask for: the mesh, unless there are only gateways, then each gateway port.
     pub fn listeners(&self) -> Vec<Proxy> {
-        let mesh = self.edges.is_empty() || self.routed.iter().any(|routed| routed.gateways.contains(gateway::MESH));
+        let is_in_mesh = |routed: &Routed| {
+            !routed.is_delegate()
+                && routed.gateways.contains(gateway::MESH)
+                && routed.is_seen_by(&self.manifests.namespace)
+        };
+        let mesh = self.edges.is_empty() || self.routed.iter().any(is_in_mesh);
         let edges = self.edges.iter().map(|(port, edge)| Proxy {
             namespace: self.manifests.namespace.clone(),
             gateways: edge.gateways.keys().cloned().collect(),

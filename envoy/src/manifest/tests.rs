@@ -203,7 +203,7 @@ metadata: {name: b}
     sort(&mut all);
     insta::assert_snapshot!(short(&all), @r#"
     policy.yaml:7:3 subset: unknown field `subset`, did you mean `subsets`?
-    policy.yaml:8:3 trafficPolicy: `trafficPolicy` is not supported yet
+    policy.yaml:8:34 trafficPolicy.loadBalancer.simple: `simple` is not supported yet
     policy.yaml:9:3 workloadSelector: `workloadSelector` is not supported yet
     policy.yaml:10:24 subsets[0].label: unknown field `label`, did you mean `labels`?
     policy.yaml:10:48 subsets[1]: `name` is missing

@@ -5,6 +5,7 @@ use super::{Model, Notes, Origins, Routed, missing, reach, spec};
 use crate::diagnostic::Diagnostic;
 use crate::source::Place;
 use crate::yaml::Path;
+use std::collections::BTreeSet;
 use switchyard_filter::document::{ControlHeaders, Document, Proxy};
 use switchyard_filter::{Policy, compile};
 
@@ -29,11 +30,17 @@ impl<'a> Listener<'a> {
         let is_mesh = proxy.gateways.iter().any(|gateway| gateway == MESH);
         let edge = model.edges.get(&port).filter(|_| !is_mesh);
         let domain = &model.options.domain;
-        let serves = |routed: &&Routed| {
-            proxy.gateways.iter().any(|gateway| routed.gateways.contains(gateway))
+        let serves = |routed: &Routed| {
+            !routed.is_delegate()
+                && routed.is_seen_by(&proxy.namespace)
+                && proxy.gateways.iter().any(|gateway| routed.gateways.contains(gateway))
                 && edge.is_none_or(|edge| !edge.hosts(routed, domain).is_empty())
         };
-        let routed: Vec<_> = model.routed.iter().filter(serves).collect();
+        let roots: Vec<_> = model.routed.iter().filter(|routed| serves(routed)).collect();
+        let delegates: BTreeSet<_> =
+            roots.iter().flat_map(|root| root.delegations()).map(|(_, delegate)| delegate).collect();
+        let is_used = |routed: &Routed| routed.is_delegate() && delegates.contains(&routed.name());
+        let routed: Vec<_> = model.routed.iter().filter(|routed| serves(routed) || is_used(routed)).collect();
         let (mut document, mut origins) = model.document(proxy, &routed);
         if let Some(edge) = edge {
             for (index, (written, routed)) in document.virtual_services.iter_mut().zip(&routed).enumerate() {

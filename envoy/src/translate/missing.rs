@@ -84,14 +84,20 @@ pub fn ports(policy: &Policy, manifests: &[&Manifest], services: &BTreeMap<Strin
         let destinations = rule.destinations.iter().map(|destination| (destination, "route"));
         for (destination, list) in destinations.chain(mirrors) {
             let Some(known) = services.get(&*destination.host) else { continue };
-            let Some(manifest) = manifests.get(rule.virtual_service_index) else { continue };
             if known.ports.iter().any(|port| port.number == destination.port) {
                 continue;
             }
-            let at = format!("http[{}].{list}[{}].destination", rule.index, destination.index);
-            let mirror = format!("http[{}].mirror", rule.index);
-            let is_mirror = list == "mirrors" && manifest.node.at(&spec(&mirror)).is_some();
-            let at = if is_mirror { mirror } else { at };
+            // A rule that delegates has routes of its delegate's, and mirrors of either.
+            let places = [rule.written(), (rule.virtual_service_index, rule.index)];
+            let found = places.into_iter().find_map(|(owner, index)| {
+                let manifest = manifests.get(owner)?;
+                let mirror = format!("http[{index}].mirror");
+                let is_mirror = list == "mirrors" && manifest.node.at(&spec(&mirror)).is_some();
+                let at = format!("http[{index}].{list}[{}].destination", destination.index);
+                let at = if is_mirror { mirror } else { at };
+                manifest.node.at(&spec(&at)).is_some().then_some((manifest, at))
+            });
+            let Some((manifest, at)) = found else { continue };
             let numbers: Vec<_> = known.ports.iter().map(|port| port.number.to_string()).collect();
             let has = format!("it has {}", self::list(numbers.iter().map(String::as_str)));
             let port = spec(&format!("{at}.port.number"));

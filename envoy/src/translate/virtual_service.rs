@@ -16,7 +16,7 @@ pub struct Routed {
     pub manifest: usize,
     /// As it is written, with its name; rules are sticky where a policy says so.
     pub written: VirtualService,
-    /// `mesh` and gateways as `namespace/name`.
+    /// `mesh` and gateways as `namespace/name`; of a delegate, those of whoever delegates to it.
     pub gateways: BTreeSet<String>,
     /// The policy and the entry of its `sticky` that made a rule sticky, by rule.
     pub sticky: BTreeMap<usize, (usize, usize)>,
@@ -37,6 +37,7 @@ pub fn read(manifests: &Manifests, notes: &mut Notes) -> Vec<Routed> {
         };
         all.push(Routed { manifest: index, written, gateways, sticky: BTreeMap::new() });
     }
+    super::delegates::bind(&mut all);
     all
 }
 
