@@ -48,6 +48,15 @@ pub enum ResponseEdit<'a> {
     Add(Cow<'a, str>, Cow<'a, [u8]>),
 }
 
+impl ResponseEdit<'_> {
+    /// The header that changes.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Remove(name) | Self::Set(name, _) | Self::Add(name, _) => name,
+        }
+    }
+}
+
 impl Operations {
     /// Compiles operations on a request's headers, and what they make of the authority.
     pub fn compile_request(written: &HeaderOperations, at: &mut At) -> (Self, Option<Box<str>>) {
@@ -118,36 +127,42 @@ fn is_authority(name: &str) -> bool {
     name.eq_ignore_ascii_case(":authority") || name.eq_ignore_ascii_case("host")
 }
 
-/// Notes a name that no operation may have (istio.md 1.18), or that is not for VirtualServices here.
+/// Notes a name that no operation may have (istio.md 1.18), or that would steer Envoy behind the decision.
 fn check_name(name: &str, of_request: bool, has_value: bool, at: &mut At) {
-    if is_authority(name) {
-        at.error(if of_request {
-            "a request cannot go without its authority: leave it out"
-        } else {
-            "a response has no authority: leave it out"
-        });
+    let lower = name.to_ascii_lowercase();
+    let asks = |instead: &str| format!("`{name}` asks Envoy's router for something: write {instead} of the rule");
+    at.error(if name.is_empty() {
+        "a name is missing".into()
+    } else if is_authority(name) {
+        let side = if of_request { "a request cannot go without its authority" } else { "a response has no authority" };
+        format!("{side}: leave it out")
     } else if name.starts_with(':') {
-        at.error(format!("`{name}` is no header that can be changed: rewrite `:path` with `rewrite.uri`"));
+        let instead = if lower == ":path" { "rewrite the path with `rewrite.uri`" } else { "leave it out" };
+        format!("`{name}` is no header that can be changed: {instead}")
     } else if !headers::is_token(name) {
-        at.error(format!("`{name}` is no header name"));
-    } else if of_request && headers::is_control(name.as_bytes()) {
-        let spelled = name.to_ascii_lowercase().replace('_', "-");
-        at.error(if spelled.starts_with(FAULT_PREFIX) {
-            format!("`{FAULT_PREFIX}…` headers ask Envoy's fault filter: write `fault`")
+        format!("`{}` is no header name", name.escape_debug())
+    } else if !of_request {
+        return;
+    } else if headers::is_control(name.as_bytes()) {
+        if headers::same_spelling(
+            lower.as_bytes().get(..FAULT_PREFIX.len()).unwrap_or_default(),
+            FAULT_PREFIX.as_bytes(),
+        ) {
+            format!("`{FAULT_PREFIX}` headers ask Envoy's fault filter for something: write `fault` of the rule")
         } else {
-            format!("`{CONTROL_PREFIX}…` headers are Switchyard's own: write `route`, `mirrors`")
-        });
-    } else if of_request && has_value && ROUTER_HINTS.iter().any(|hint| hint.eq_ignore_ascii_case(name)) {
-        let hint = name.to_ascii_lowercase();
-        let instead = if hint.contains("retr") {
-            "`retries`"
-        } else if hint.contains("timeout") {
-            "`timeout`"
-        } else {
-            "a field of the rule"
-        };
-        at.error(format!("`{name}` asks Envoy's router, and is not the upstream's: write {instead}"));
-    }
+            format!("`{CONTROL_PREFIX}` headers are Switchyard's own: leave it out")
+        }
+    } else if !has_value || !ROUTER_HINTS.contains(&&*lower) {
+        return;
+    } else if lower.contains("retr") {
+        asks("`retries`")
+    } else if lower.contains("per-try") {
+        asks("`retries.perTryTimeout`")
+    } else if lower.contains("timeout-ms") || lower.contains("duration") {
+        asks("`timeout`")
+    } else {
+        format!("`{name}` asks Envoy's router for what no field of a rule does: leave it out")
+    });
 }
 
 /// Notes an authority that is written more than once in a rule: in `rewrite`, `headers.request.set` and `.add`. Istio
@@ -176,12 +191,12 @@ pub fn check_authority_once(http: &HttpRoute, at: &mut At) {
     }
 }
 
-/// Evaluates the operations of a decision that is otherwise complete.
+/// Evaluates the operations of a decision that is otherwise complete, and no preflight: that one has none.
 pub fn carry_out<'a>(policy: &'a Policy, request: &Request<'a>, decision: &mut Decision<'a>) {
     let (before, after): (&'a [Arc<Operations>], &'a [Arc<Operations>]) = match &decision.action {
         Action::Forward(forward) => (&forward.destination.request, &forward.destination.response),
-        // Seen on Envoy 1.37: redirects and direct responses have them, preflights not.
-        Action::Reply(reply) if reply.reason != "cors_preflight" => {
+        // Seen on Envoy 1.37: redirects and direct responses have them.
+        Action::Reply(reply) => {
             (&[], reply.rule.and_then(|rule| rule.response.as_ref()).map_or(&[], core::slice::from_ref))
         }
         _ => return,
@@ -208,6 +223,14 @@ pub fn carry_out<'a>(policy: &'a Policy, request: &Request<'a>, decision: &mut D
     });
     decision.changed = changed;
     decision.response = response;
+}
+
+/// Adds an edit. One that removes or sets a header leaves nothing of what was done to it before.
+pub fn push<'a>(edits: &mut Vec<ResponseEdit<'a>>, edit: ResponseEdit<'a>) {
+    if !matches!(edit, ResponseEdit::Add(..)) {
+        edits.retain(|earlier| earlier.name() != edit.name());
+    }
+    edits.push(edit);
 }
 
 /// A request's headers while operations are carried out.
@@ -239,12 +262,16 @@ impl<'a> Lines<'a, '_> {
 
     /// Carries one level out on the response.
     fn respond(&self, level: &'a Operations, edits: &mut Vec<ResponseEdit<'a>>) {
-        edits.extend(level.remove.iter().map(|name| ResponseEdit::Remove(Cow::Borrowed(name))));
+        for name in &level.remove {
+            push(edits, ResponseEdit::Remove(Cow::Borrowed(name)));
+        }
         for (name, value) in self.evaluate(&level.set) {
-            edits.push(ResponseEdit::Set(Cow::Borrowed(name), value));
+            push(edits, ResponseEdit::Set(Cow::Borrowed(name), value));
         }
         for (name, value) in self.evaluate(&level.add) {
-            edits.push(ResponseEdit::Add(Cow::Borrowed(name), value));
+            let is_removed = edits.contains(&ResponseEdit::Remove(Cow::Borrowed(name)));
+            let edit = if is_removed { ResponseEdit::Set } else { ResponseEdit::Add };
+            push(edits, edit(Cow::Borrowed(name), value));
         }
     }
 

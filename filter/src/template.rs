@@ -133,7 +133,7 @@ fn parse(written: &str, parts: &mut Vec<Part>) -> Result<(), String> {
         return Err(format!("the value has {} bytes, at most {MAX_VALUE} are allowed", written.len()));
     }
     if written.bytes().any(|b| (b < 0x20 && b != b'\t') || b == 0x7f) {
-        return Err(format!("`{}` has a control character: no header can", written.escape_debug()));
+        return Err(format!("`{}` has a control character, which no header can have", written.escape_debug()));
     }
     let mut text = String::new();
     let mut rest = written;

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::latin1;
+use crate::case::ANSWER;
 
 /// A request as it arrived at an [`Echo`].
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -36,6 +38,7 @@ pub struct EchoBuilder {
     address: SocketAddr,
     status: u16,
     recording: bool,
+    obeying: bool,
 }
 
 impl EchoBuilder {
@@ -60,6 +63,13 @@ impl EchoBuilder {
         self
     }
 
+    /// Does what the headers of a request ask: `x-answer-status` (200 to 599), `x-answer-after-ms`.
+    #[must_use]
+    pub fn obeying(mut self) -> Self {
+        self.obeying = true;
+        self
+    }
+
     /// Starts to listen. Errors: the address is taken, the status is none.
     pub async fn start(self) -> Result<Echo, String> {
         let status = hyper::StatusCode::from_u16(self.status)
@@ -69,7 +79,8 @@ impl EchoBuilder {
             .map_err(|error| format!("upstream `{}` cannot listen on {}: {error}", self.name, self.address))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let received = self.recording.then(Mutex::default);
-        let state = Arc::new(State { name: self.name, status, count: AtomicU64::new(0), received });
+        let count = AtomicU64::new(0);
+        let state = Arc::new(State { name: self.name, status, count, received, obeying: self.obeying });
         let (stop, stopped) = watch::channel(());
         let task = tokio::spawn(accept(listener, Arc::clone(&state), stopped));
         Ok(Echo { address, state, stop, task })
@@ -82,6 +93,7 @@ struct State {
     status: hyper::StatusCode,
     count: AtomicU64,
     received: Option<Mutex<Vec<Received>>>,
+    obeying: bool,
 }
 
 /// An HTTP/1.1 upstream that answers every request with a JSON object: `upstream` (its name), `method`, `path` and
@@ -99,7 +111,8 @@ pub struct Echo {
 impl Echo {
     /// An upstream of this name; status 200, on a free port of 127.0.0.1, unless the builder is told otherwise.
     pub fn named(name: impl Into<String>) -> EchoBuilder {
-        EchoBuilder { name: name.into(), address: (Ipv4Addr::LOCALHOST, 0).into(), status: 200, recording: false }
+        let address = (Ipv4Addr::LOCALHOST, 0).into();
+        EchoBuilder { name: name.into(), address, status: 200, recording: false, obeying: false }
     }
 
     /// Where it listens.
@@ -177,6 +190,20 @@ async fn answer(
     }
     let mut response = hyper::Response::new(Full::new(Bytes::from(reply.to_string())));
     *response.status_mut() = state.status;
+    if state.obeying {
+        let asked = |name: &str| head.headers.get(name)?.to_str().ok()?.parse::<u16>().ok();
+        if let Some(status) = asked("x-answer-status").and_then(|status| hyper::StatusCode::from_u16(status).ok()) {
+            *response.status_mut() = status;
+        }
+        if let Some(wait) = asked("x-answer-after-ms") {
+            tokio::time::sleep(Duration::from_millis(wait.into())).await;
+        }
+    }
+    for (name, value) in &head.headers {
+        if let Some(Ok(name)) = name.as_str().strip_prefix(ANSWER).map(str::parse::<hyper::header::HeaderName>) {
+            response.headers_mut().append(name, value.clone());
+        }
+    }
     let json = hyper::header::HeaderValue::from_static("application/json");
     response.headers_mut().insert(hyper::header::CONTENT_TYPE, json);
     Ok(response)

@@ -2,11 +2,12 @@
 
 use crate::case::{Header, Lowered, LoweredRequest, Observed, Tally, compare, joined};
 use serde_json::Value;
+use switchyard_filter::connection::Connection;
 use switchyard_filter::document::Mode;
 use switchyard_filter::draw::Draws;
 use switchyard_filter::edit::{apply, edits};
-use switchyard_filter::report::{ActionName, Report, latin1};
-use switchyard_filter::request::Request;
+use switchyard_filter::report::{ActionName, Report};
+use switchyard_filter::request::{Known, Request};
 use switchyard_filter::{Policy, compile_json, decide};
 
 /// The request's own random number: what stands in for a request id or a cookie that is not there.
@@ -76,7 +77,14 @@ pub fn returned(first: &Observed, back: &Observed) -> Vec<String> {
 
 fn observe(policy: &Policy, lines: &[Header], request: &LoweredRequest) -> (Observed, Vec<String>) {
     let borrowed: Vec<(&[u8], &[u8])> = lines.iter().map(|(name, value)| (&name[..], &value[..])).collect();
-    let asked = Request::new(&borrowed, Some(request.source_address));
+    let connection = Connection {
+        protocol: Known::Present(b"HTTP/1.1"),
+        source: Known::Present((request.source_address, 47110).into()),
+        destination: Known::Present(([127, 0, 0, 1], 80).into()),
+        server_name: Known::Absent,
+        peer: Known::Absent,
+    };
+    let asked = Request::new(&borrowed, Some(request.source_address)).with_connection(&connection);
     let decision = decide(policy, &asked, &Draws { fresh: Some(FRESH), ..Draws::default() });
     let first = |name: &[u8]| borrowed.iter().find(|(line, _)| *line == name).map(|(_, value)| *value);
     let report = Report::new(policy, &decision, first(b":path"), first(b":authority"));

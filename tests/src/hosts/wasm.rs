@@ -83,7 +83,12 @@ fn observe(
             std::net::IpAddr::V6(v6) => format!("[{v6}]"),
         }
     );
-    let mut stream = plugin.request(lines, &[("source.address", source.as_bytes())]);
+    let properties: [(&str, &[u8]); 3] = [
+        ("source.address", source.as_bytes()),
+        ("destination.address", b"127.0.0.1:80"),
+        ("request.protocol", b"HTTP/1.1"),
+    ];
+    let mut stream = plugin.request(lines, &properties);
     let mut seen = Seen::default();
     let (mut delay, mut abort) = (wait(vm, &stream)?, None);
     match stream.outcome() {
