@@ -6,6 +6,10 @@ use switchyard_filter::report::latin1;
 /// A request header that begins with this asks the upstream for a header of the answer: what follows is its name.
 pub const ANSWER: &str = "x-answer-header-";
 
+/// Headers that Envoy gives every answer.
+const ENVOYS: [&str; 6] =
+    ["connection", "content-length", "date", "server", "transfer-encoding", "x-envoy-upstream-service-time"];
+
 /// A header line: lower-case name and value.
 pub type Header = (Vec<u8>, Vec<u8>);
 
@@ -31,7 +35,7 @@ pub struct Seen {
     pub upstream: Option<Vec<Header>>,
     /// Status and body of an answer of the filter.
     pub reply: Option<(u16, String)>,
-    /// Lines of the response that the client gets; what Envoy itself adds is left out.
+    /// Lines of the response that the client gets.
     pub response: Vec<(String, String)>,
     /// Filter state `wasm.switchyard_fault`; empty for none. That it was injected is the host's to see.
     pub fault: String,
@@ -69,8 +73,13 @@ impl Seen {
         put("fault", fault(&self.fault)?);
         put("mirrors", json!(self.mirrors));
         put("responseNames", self.response.iter().map(|(name, _)| json!(name)).collect());
-        // What the upstream was asked to answer is none of the decision's, nor are an answer's own headers.
+        // What the upstream was asked to answer is none of the decision's, nor are an answer's own headers, nor what
+        // Envoy adds to every answer and every body.
         let mut response = self.response;
+        response.retain(|(name, value)| {
+            let of_body = name == "content-type" && matches!(value.as_str(), "application/json" | "text/plain");
+            !of_body && !ENVOYS.contains(&name.as_str())
+        });
         for (name, value) in lines {
             let Some(answered) = latin1(name).strip_prefix(ANSWER).map(str::to_owned) else { continue };
             let line = (answered, latin1(value));
