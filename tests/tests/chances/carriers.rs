@@ -21,14 +21,18 @@ const RULES: &str = "
     match: [{uri: {prefix: /grpc}}]
     fault: {abort: {percentage: {value: 100}, grpcStatus: UNAVAILABLE}}
     route: [{destination: {host: shop, subset: v1}}]
+  - name: cors
+    match: [{uri: {prefix: /cors}}]
+    fault: {delay: {percentage: {value: 100}, fixedDelay: 120ms}}
+    corsPolicy: {allowOrigins: [{exact: 'http://a.example'}], allowMethods: [PUT]}
+    headers: {response: {add: {x-added: rule}}}
+    route: [{destination: {host: shop, subset: v1}}]
   - name: away
     match: [{uri: {prefix: /away}}]
-    fault: {delay: {percentage: {value: 100}, fixedDelay: 120ms}}
     headers: {response: {add: {x-added: rule}}}
     redirect: {uri: /there, redirectCode: 302}
   - name: fixed
     match: [{uri: {prefix: /fixed}}]
-    fault: {delay: {percentage: {value: 100}, fixedDelay: 110ms}}
     headers: {response: {set: {content-type: application/json}}}
     directResponse: {status: 201, body: {string: '{}'}}
   - name: fine
@@ -84,16 +88,23 @@ async fn run(carrier: &str, version: &str) {
     assert_eq!((response.status, response.text().as_str()), (200, "fault filter abort"), "{what}");
     assert_eq!(response.header("grpc-status").count(), 0, "{what}");
 
-    // Our own answers wait in either mode: no filter behind us could have them wait.
-    let (response, took) = timed(&mut client, &get("/away?x")).await;
-    assert_eq!((response.status, only(&response, "location")), (302, "http://shop/there?x".into()), "{what}");
-    assert_eq!(only(&response, "x-added"), "rule", "{what}");
+    // A preflight waits in either mode, and nobody behind us could have it wait.
+    let preflight = Request::new("OPTIONS", "shop", "/cors")
+        .header("origin", "http://a.example")
+        .header("access-control-request-method", "PUT");
+    let (response, took) = timed(&mut client, &preflight).await;
+    assert_eq!((response.status, only(&response, "access-control-allow-methods")), (200, "PUT".into()), "{what}");
     assert!(took >= Duration::from_millis(120), "{what}: {took:?}");
     only(&response, "set-cookie");
-    let (response, took) = timed(&mut client, &get("/fixed")).await;
+
+    // Our own answers have the rule's operations, and the cookie.
+    let (response, _) = timed(&mut client, &get("/away?x")).await;
+    assert_eq!((response.status, only(&response, "location")), (302, "http://shop/there".into()), "{what}");
+    assert_eq!(only(&response, "x-added"), "rule", "{what}");
+    only(&response, "set-cookie");
+    let (response, _) = timed(&mut client, &get("/fixed")).await;
     assert_eq!((response.status, response.text().as_str()), (201, "{}"), "{what}");
     assert_eq!(only(&response, "content-type"), "application/json", "{what}");
-    assert!(took >= Duration::from_millis(110), "{what}: {took:?}");
     only(&response, "set-cookie");
 
     // Answers of the upstream, and of Envoy in its place.
@@ -121,8 +132,9 @@ async fn run(carrier: &str, version: &str) {
         abort("both", "DI,FI", "delay=100,abort=429"),
         abort("grpc", "FI", "abort=grpc-14"),
         abort("grpc", "FI", "abort=grpc-14"),
-        line("switchyard{redirect:workshop/shop/away}", "-", "away", "delay=120", "-"),
-        line("switchyard{direct_response:workshop/shop/fixed}", "-", "fixed", "delay=110", "-"),
+        line("switchyard{cors_preflight:workshop/shop/cors}", "-", "cors", "delay=120", "-"),
+        line("switchyard{redirect:workshop/shop/away}", "-", "away", "-", "-"),
+        line("switchyard{direct_response:workshop/shop/fixed}", "-", "fixed", "-", "-"),
         line("via_upstream", "-", "fine", "-", v1),
     ];
     for (line, expected) in lines.iter().zip(&expected) {
@@ -132,7 +144,7 @@ async fn run(carrier: &str, version: &str) {
         assert!(same, "{what}: {line}, expected {expected}");
     }
     assert_eq!(lines.len(), expected.len() + 1, "{what}: {lines:?}");
-    assert!(lines[8].contains("|UF|workshop/shop/nobody|-|"), "{what}: {}", lines[8]);
+    assert!(lines[expected.len()].contains("|UF|workshop/shop/nobody|-|"), "{what}: {}", lines[expected.len()]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use switchyard_host_sim::wasm_host::{Fault, Stream};
 
 const MS: Duration = Duration::from_millis(1);
 
-/// A policy whose `/<ms>` rules wait so long; `/abort/<ms>` are answered then, `/fixed/<ms>` by the rule itself.
+/// A policy whose `/<ms>` rules wait so long; `/abort/<ms>` are answered then, preflights of `/cors/<ms>` too.
 fn policy(delays: &[u64], settings: &str) -> String {
     let fault = |ms: &u64| format!(r#""delay": {{"percentage": {{"value": 100}}, "fixedDelay": "{ms}ms"}}"#);
     let rule = |ms: &u64| {
@@ -14,8 +14,8 @@ fn policy(delays: &[u64], settings: &str) -> String {
         let abort = r#""abort": {"percentage": {"value": 100}, "httpStatus": 503}"#;
         format!(
             r#"{{"name": "a{ms}", "match": [{{"uri": {{"exact": "/abort/{ms}"}}}}], "fault": {{{delay}, {abort}}}, {to}}},
-            {{"name": "f{ms}", "match": [{{"uri": {{"exact": "/fixed/{ms}"}}}}], "fault": {{{delay}}},
-              "directResponse": {{"status": 201, "body": {{"string": "fixed"}}}}}},
+            {{"name": "c{ms}", "match": [{{"uri": {{"exact": "/cors/{ms}"}}}}], "fault": {{{delay}}}, {to},
+              "corsPolicy": {{"allowOrigins": [{{"exact": "http://a.example"}}], "allowMethods": ["PUT"]}}}},
             {{"name": "d{ms}", "match": [{{"uri": {{"exact": "/{ms}"}}}}], "fault": {{{delay}}}, {to}}}"#
         )
     };
@@ -77,8 +77,12 @@ fn requests_go_on_at_their_deadlines_and_not_before() {
 fn answers_wait_too_and_aborts_come_behind_the_delay() {
     let (vm, plugin) = start(&policy(&[30], ""));
     let send = |path: &str| plugin.request(get(path.as_bytes(), &[]), &[]);
-    let (abort, fixed) = (send("/abort/30"), send("/fixed/30"));
-    assert!(waits(&abort) && waits(&fixed));
+    let abort = send("/abort/30");
+    let lines: [(&[u8], &[u8]); 2] = [(b"origin", b"http://a.example"), (b"access-control-request-method", b"PUT")];
+    let mut preflight = get(b"/cors/30", &lines);
+    preflight[0].1 = b"OPTIONS".to_vec();
+    let preflight = plugin.request(preflight, &[]);
+    assert!(waits(&abort) && waits(&preflight));
     vm.advance(30 * MS).expect("no trap");
     let answered = |stream: &Stream| {
         let Outcome::LocalReply { status, details, body, .. } = stream.outcome() else {
@@ -88,7 +92,9 @@ fn answers_wait_too_and_aborts_come_behind_the_delay() {
     };
     let abort = answered(&abort);
     assert_eq!(abort, (503, "switchyard{fault_abort:workshop/shop/a30}".into(), "fault filter abort".into()));
-    assert_eq!(answered(&fixed), (201, "switchyard{direct_response:workshop/shop/f30}".into(), "fixed".into()));
+    assert_eq!(answered(&preflight), (200, "switchyard{cors_preflight:workshop/shop/c30}".into(), String::new()));
+    let Outcome::LocalReply { headers, .. } = preflight.outcome() else { panic!("{:?}", preflight.outcome()) };
+    assert_eq!(values(&headers, "access-control-allow-origin"), ["http://a.example"]);
     settle(&vm);
     let counts = ["switchyard_aborts", "switchyard_reply", "switchyard_delays", "switchyard_forward"];
     assert_eq!(counts.map(|name| count(&vm, name)), [1, 1, 2, 0]);
