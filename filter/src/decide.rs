@@ -63,6 +63,11 @@ pub fn decide<'a>(policy: &'a Policy, request: &Request<'a>, draws: &Draws<'a>) 
         operations::carry_out(policy, request, &mut decision);
         hash::settle(&mut decision);
     }
+    if matches!(&decision.action, Action::Reply(reply) if !aborts && reply.body.is_empty()) {
+        // Of an answer without a body there is no type (Envoy: `Utility::prepareLocalReply`).
+        let of_body = |edit: &ResponseEdit<'_>| edit.name() == "content-type";
+        decision.response.retain(|edit| !of_body(edit));
+    }
     if !aborts {
         decision.response.extend(cors.into_iter().map(|(name, value)| ResponseEdit::Set(name.into(), value)));
     }

@@ -226,7 +226,7 @@ fn common(candidates: &[Candidate], undecided: &Report) -> Option<Report> {
             ($($field:ident),*) => {$(if all.$field != other.$field { all.$field = Default::default(); })*};
         }
         keep!(virtual_service, rule, cluster, host, subset, port, path, authority, timeout_ms, retries, fault, reply);
-        keep!(response_headers, mirrors, chances);
+        keep!(removed_headers, response_headers, removed_response_headers, mirrors, chances);
         all.tags.retain(|name, value| other.tags.get(name) == Some(value));
         all.request_headers.retain(|name, value| other.request_headers.get(name) == Some(value));
         if all.action != other.action {
