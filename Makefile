@@ -44,8 +44,9 @@ lint: rust ## clippy, warnings are errors: the workspace, and the filter on its 
 	@$(stage) "clippy of the core (wasm32-unknown-unknown)" \
 		cargo clippy -p switchyard-filter --lib --target wasm32-unknown-unknown -- -D warnings
 
-wasm: rust ## build what runs in Envoy: target/wasm32-wasip1/wasm/switchyard_filter.wasm
+wasm: rust ## build what runs in Envoy: target/switchyard_filter.wasm
 	@$(stage) "build of the released .wasm" cargo build -p switchyard-filter --target wasm32-wasip1 --profile wasm
+	@tests/tools/wasm-opt.sh $(target)/wasm32-wasip1/wasm/switchyard_filter.wasm $(target)/switchyard_filter.wasm
 
 unit: wasm ## cargo test: unit and property tests, and the cases natively, in wasmtime and in a real Envoy
 	@envoy=$$(tests/tools/envoy.sh); ENVOY_BIN=$$envoy $(stage) "cargo test" cargo test --workspace --no-fail-fast
@@ -68,4 +69,4 @@ rust:
 
 clean-cache: ## remove the tools that were installed (Envoy, Node, the wasm-bindgen runner, istiod)
 	@cache=$${SWITCHYARD_CACHE:-$$HOME/.cache/switchyard}; \
-		rm -rf "$$cache"/{,.}envoy-* "$$cache"/{,.}node-* "$$cache"/{,.}wasm-bindgen-* "$$cache"/{,.}istiod-*
+		rm -rf "$$cache"/{,.}envoy-* "$$cache"/{,.}node-* "$$cache"/{,.}wasm-* "$$cache"/{,.}istiod-*

@@ -123,7 +123,7 @@ impl Args {
     }
 }
 
-/// The filter beside this command's build: `target/wasm32-wasip1/wasm/switchyard_filter.wasm`, or in the command's folder.
+/// The filter beside this command's build: `target/switchyard_filter.wasm`, or in the command's folder.
 fn released_wasm() -> Result<PathBuf, Failure> {
     const NAME: &str = "switchyard_filter.wasm";
     let command = std::env::current_exe().ok();
@@ -131,9 +131,9 @@ fn released_wasm() -> Result<PathBuf, Failure> {
         let folder = command.parent().map(|folder| folder.join(NAME));
         // The command is in `target/debug` or `target/release`.
         let target = command.ancestors().skip(2).take(2);
-        folder.into_iter().chain(target.map(|target| target.join("wasm32-wasip1/wasm").join(NAME)))
+        folder.into_iter().chain(target.map(|target| target.join(NAME)))
     });
-    let here = PathBuf::from("target/wasm32-wasip1/wasm").join(NAME);
+    let here = PathBuf::from("target").join(NAME);
     beside.chain([here]).find(|path| path.is_file()).ok_or_else(|| {
         Failure::File("cannot find the filter: build it with `make wasm`, or name it with `--wasm FILE`".to_owned())
     })

@@ -36,7 +36,7 @@ fn install(arguments: &[&str]) -> Result<PathBuf, String> {
 pub fn released_wasm() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above this crate");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder));
-    let wasm = target.join("wasm32-wasip1/wasm/switchyard_filter.wasm");
+    let wasm = target.join("switchyard_filter.wasm");
     assert!(wasm.is_file(), "`{}` is missing; build it with `make wasm`", wasm.display());
     wasm
 }
