@@ -67,6 +67,6 @@ envoy: ## install the pinned Envoy and print its path
 rust:
 	@tests/tools/rust.sh > /dev/null
 
-clean-cache: ## remove the tools that were installed (Envoy, Node, the wasm-bindgen runner, istiod)
+clean-cache: ## remove the tools that were installed (Envoy, Node, wasm-opt, the wasm-bindgen runner, istiod)
 	@cache=$${SWITCHYARD_CACHE:-$$HOME/.cache/switchyard}; \
 		rm -rf "$$cache"/{,.}envoy-* "$$cache"/{,.}node-* "$$cache"/{,.}wasm-* "$$cache"/{,.}istiod-*

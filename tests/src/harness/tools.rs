@@ -32,11 +32,14 @@ fn install(arguments: &[&str]) -> Result<PathBuf, String> {
 /// The filter as it runs in Envoy, built by `make wasm`.
 ///
 /// # Panics
-/// When it is not built; the message says how to build it.
+/// When it is not built, or not of the last build; the message says how to build it.
 pub fn released_wasm() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above this crate");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder));
     let wasm = target.join("switchyard_filter.wasm");
     assert!(wasm.is_file(), "`{}` is missing; build it with `make wasm`", wasm.display());
+    let time = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+    let built = target.join("wasm32-wasip1/wasm/switchyard_filter.wasm");
+    assert!(time(&built) <= time(&wasm), "`{}` is newer than `{}`; run `make wasm`", built.display(), wasm.display());
     wasm
 }
