@@ -135,3 +135,80 @@ impl Fault {
         Self { delay, abort }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::draw::Draws;
+    use crate::request::Request;
+    use crate::{compile_json, decide};
+
+    const POLICY: &str = r#"{"virtualServices": [{"name": "shop", "hosts": ["shop"], "http": [{"name": "r",
+        "fault": {"delay": {"percentage": {"value": 50}, "fixedDelay": "1s"},
+                  "abort": {"percentage": {"value": 50}, "httpStatus": 503}},
+        "mirrors": [{"destination": {"host": "a"}, "percentage": {"value": 50}},
+                    {"destination": {"host": "a"}, "percentage": {"value": 50}}],
+        "route": [{"destination": {"host": "a"}, "weight": 50}, {"destination": {"host": "b"}, "weight": 50}]}]}]}"#;
+
+    /// Delay, abort, both mirrors, the split.
+    const DRAWS: usize = 5;
+
+    /// Everything that is drawn for the requests of an id, each with its own number.
+    fn drawn(requests: u128, id: impl Fn(u128) -> String) -> Vec<[bool; DRAWS]> {
+        let policy = compile_json(POLICY.as_bytes()).unwrap();
+        let draw = |number: u128| {
+            let id = id(number);
+            let headers: [(&[u8], &[u8]); 3] =
+                [(b":path", b"/"), (b":authority", b"shop"), (b"x-request-id", id.as_bytes())];
+            let request = Request::new(&headers, None);
+            // As random as the shell's, and the same in every run.
+            let fresh = number.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+            let decision = decide(&policy, &request, &Draws { fresh: Some(fresh), ..Draws::default() });
+            let chances: Vec<_> = decision.chances.iter().map(|(_, happens)| happens.unwrap()).collect();
+            let [delay, abort, first, second] = chances.try_into().unwrap();
+            [delay, abort, first, second, decision.drawn[0].option == 0]
+        };
+        (0..requests).map(draw).collect()
+    }
+
+    #[test]
+    fn what_is_drawn_for_a_request_hangs_on_nothing_else_that_is() {
+        let requests = 40_000;
+        let all = drawn(requests, |number| format!("request-{number}"));
+        // Six standard deviations of a binomial of 40,000 at 1/2 and at 1/4.
+        let near = |count: usize, expected: usize, bound: usize| assert!(count.abs_diff(expected) < bound, "{count}");
+        for a in 0..DRAWS {
+            near(all.iter().filter(|drawn| drawn[a]).count(), 20_000, 600);
+            for b in a + 1..DRAWS {
+                for (x, y) in [(true, true), (true, false), (false, true), (false, false)] {
+                    near(all.iter().filter(|drawn| drawn[a] == x && drawn[b] == y).count(), 10_000, 520);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn chances_are_drawn_anew_for_each_request_and_splits_for_each_id() {
+        let all = drawn(1000, |_| "6f8d9a3c-4f2b-4c1d-9e57-0a1b2c3d4e5f".to_owned());
+        for chance in 0..DRAWS - 1 {
+            let happened = all.iter().filter(|drawn| drawn[chance]).count();
+            assert!((400..600).contains(&happened), "{chance}: {happened}");
+        }
+        assert!(
+            all.iter().all(|drawn| drawn[DRAWS - 1] == all[0][DRAWS - 1]),
+            "calls that share an id share their splits"
+        );
+    }
+
+    #[test]
+    fn without_its_number_a_request_leaves_chances_open() {
+        let policy = compile_json(POLICY.as_bytes()).unwrap();
+        let headers: [(&[u8], &[u8]); 3] = [(b":path", b"/"), (b":authority", b"shop"), (b"x-request-id", b"a")];
+        let request = Request::new(&headers, None);
+        let decision = decide(&policy, &request, &Draws::default());
+        assert!(decision.chances.iter().all(|(_, happens)| happens.is_none()));
+        let forced = [("default/shop/r/delay", 1), ("default/shop/r/abort", 0)];
+        let decision = decide(&policy, &request, &Draws { forced: &forced, ..Draws::default() });
+        let known: Vec<_> = decision.chances.iter().filter_map(|(_, happens)| *happens).collect();
+        assert_eq!((known, decision.fault.delay, decision.fault.abort), (vec![true, false], Some(1000), None));
+    }
+}
