@@ -157,7 +157,9 @@ pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
 
 /// Whether a message of [`switchyard_filter::read`] is about a key and not its value.
 fn is_about_key(message: &str) -> bool {
-    message.starts_with("unknown field `") || message.ends_with("` is not supported yet")
+    message.starts_with("unknown field `")
+        || message.ends_with("` is not supported yet")
+        || message.contains("` is not supported yet: ")
 }
 
 /// The path as it is told: below `spec`.

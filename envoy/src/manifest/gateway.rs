@@ -23,7 +23,10 @@ record! {
         /// A name for people.
         name: String = "name",
     }
-    later { "bind", "tls", "defaultEndpoint" }
+    later { "bind", "defaultEndpoint" }
+    refused {
+        "tls" = "`tls` is not supported yet: end TLS in front of the Envoy, and write `protocol: HTTP` without `tls` here",
+    }
 }
 
 record! {

@@ -92,6 +92,12 @@ record! {
         /// What becomes of headers of requests that go there.
         headers: Option<Headers> = "headers",
     }
+    // Indented too little, as tutorials print it.
+    refused {
+        "host" = "`host` stands beside `destination`: write `destination: {host: …}`",
+        "subset" = "`subset` stands beside `destination`: write `destination: {host: …, subset: …}`",
+        "port" = "`port` stands beside `destination`: write `destination: {host: …, port: {number: …}}`",
+    }
 }
 
 record! {
