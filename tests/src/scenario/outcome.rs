@@ -131,7 +131,8 @@ mod tests {
     use super::*;
 
     fn outcome(upstream: &str) -> Outcome {
-        let body = format!("{{\"upstream\": \"{upstream}\", \"path\": \"/\", \"headers\": [[\"a\", \"1\"], [\"a\", \"2\"]]}}");
+        let body =
+            format!("{{\"upstream\": \"{upstream}\", \"path\": \"/\", \"headers\": [[\"a\", \"1\"], [\"a\", \"2\"]]}}");
         Outcome::new(&Response { status: 200, headers: vec![], body: body.into() }, Duration::from_millis(100))
     }
 
