@@ -10,3 +10,5 @@ pub mod harness;
 pub mod hosts;
 #[cfg(not(target_family = "wasm"))]
 pub mod istio;
+#[cfg(not(target_family = "wasm"))]
+pub mod scenario;
