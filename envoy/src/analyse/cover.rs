@@ -118,8 +118,8 @@ impl<'s, 'p> Covering<'s, 'p> {
     /// A quick look whether it is worth asking: what it takes begins no longer than what is asked for.
     fn may_cover(&self, block: &Block) -> bool {
         let Some(own) = self.block(self.own) else { return false };
-        let own = Language::of_path(&own.path).folded_beginning();
-        own.starts_with(&Language::of_path(&block.path).folded_beginning())
+        let [own, other] = [own, block].map(|block| Language::of_path(&block.path).folded_beginnings());
+        own.iter().all(|own| other.iter().any(|other| own.starts_with(other)))
     }
 
     /// Whether a block takes every request of a region.

@@ -33,20 +33,10 @@ impl<'p> Index<'p> {
     pub fn new(routes: &'p [Route]) -> Self {
         let mut index = Self::default();
         for (at, route) in routes.iter().enumerate() {
-            let beginning = Language::of_path(&route.block.path).folded_beginning();
-            index.longest = index.longest.max(beginning.len());
-            let node = index.paths.entry(beginning).or_default();
-            match first_text(&route.block) {
-                None => node.any.push(at),
-                Some((key, text)) => {
-                    let slot = node.by.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
-                        node.by.push((key, HashMap::new()));
-                        node.by.len() - 1
-                    });
-                    if let Some((_, texts)) = node.by.get_mut(slot) {
-                        texts.entry(text).or_default().push(at);
-                    }
-                }
+            let first = first_text(&route.block);
+            for beginning in Language::of_path(&route.block.path).folded_beginnings() {
+                index.longest = index.longest.max(beginning.len());
+                index.paths.entry(beginning).or_default().add(at, first.as_ref());
             }
         }
         index
@@ -65,7 +55,26 @@ impl<'p> Index<'p> {
             }
         }
         found.sort_unstable();
+        // One that can begin in several ways may be there as often.
+        found.dedup();
         found
+    }
+}
+
+impl<'p> Node<'p> {
+    fn add(&mut self, route: usize, first: Option<&(Key<'p>, Vec<Vec<u8>>)>) {
+        let Some((key, beginnings)) = first else {
+            self.any.push(route);
+            return;
+        };
+        let slot = self.by.iter().position(|(known, _)| known == key).unwrap_or_else(|| {
+            self.by.push((*key, HashMap::new()));
+            self.by.len() - 1
+        });
+        let Some((_, texts)) = self.by.get_mut(slot) else { return };
+        for text in beginnings {
+            texts.entry(text.clone()).or_default().push(route);
+        }
     }
 }
 
@@ -75,9 +84,10 @@ fn beginnings(text: &[u8], longest: usize) -> impl Iterator<Item = Vec<u8>> {
     (0..=text.len().min(longest)).map(move |end| text.get(..end).unwrap_or_default().to_vec())
 }
 
-/// The first header or query parameter that must be there, and what it must begin with.
-fn first_text(block: &Block) -> Option<(Key<'_>, Vec<u8>)> {
-    let text = |text| Language::of_text(text).map(|language| language.folded_beginning()).unwrap_or_default();
+/// The first header or query parameter that must be there, and what it can begin with.
+fn first_text(block: &Block) -> Option<(Key<'_>, Vec<Vec<u8>>)> {
+    let any = || vec![vec![]];
+    let text = |text| Language::of_text(text).map_or_else(any, |language| language.folded_beginnings());
     let mut texts = block.conditions.iter().filter_map(|condition| match &condition.ask {
         // What a request has without being told is not in a point.
         Ask::Header(header) if header.without || header.name.starts_with(':') => None,

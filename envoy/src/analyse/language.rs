@@ -62,40 +62,82 @@ impl<'a> Language<'a> {
         }
     }
 
-    /// The same in lower case, whatever the case: for an index.
-    pub fn folded_beginning(&self) -> Vec<u8> {
-        let mut text = match self {
-            Self::Exact(text, _) | Self::Prefix(text, _) => text.to_vec(),
-            Self::Regex(regex) => beginning(regex.pattern()),
+    /// Texts, in lower case, one of which every text in it begins with, whatever the case: for an index.
+    pub fn folded_beginnings(&self) -> Vec<Vec<u8>> {
+        let mut all = match self {
+            Self::Exact(text, _) | Self::Prefix(text, _) => vec![text.to_vec()],
+            Self::Regex(regex) => beginnings(regex.pattern()),
         };
-        text.make_ascii_lowercase();
-        text
+        all.iter_mut().for_each(|text| text.make_ascii_lowercase());
+        all.sort();
+        all.dedup();
+        all
     }
 }
 
+/// At most this many beginnings of a pattern are told apart.
+const BEGINNINGS: usize = 32;
+
 /// The plain characters that every match of a pattern begins with. Where that is not plain to see it stops early.
 fn beginning(pattern: &str) -> Vec<u8> {
+    match <[Vec<u8>; 1]>::try_from(beginnings(pattern)) {
+        Ok([only]) => only,
+        Err(several) => common(&several),
+    }
+}
+
+/// What some texts begin with, all of them.
+fn common(texts: &[Vec<u8>]) -> Vec<u8> {
+    let Some((first, rest)) = texts.split_first() else { return vec![] };
+    let same = |text: &Vec<u8>| first.iter().zip(text).take_while(|(a, b)| a == b).count();
+    let length = rest.iter().map(same).min().unwrap_or(first.len());
+    first.get(..length).unwrap_or_default().to_vec()
+}
+
+/// Texts one of which every match of a pattern begins with: groups of plain alternatives and small classes are told
+/// apart, anything else ends them.
+fn beginnings(pattern: &str) -> Vec<Vec<u8>> {
     if has_alternatives(pattern) {
-        return vec![];
+        return vec![vec![]];
     }
-    let mut text = String::new();
-    let mut chars = pattern.trim_start_matches('^').chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '?' | '*' | '{' => {
-                // The character before need not be there.
-                text.pop();
-                break;
-            }
-            '\\' => match chars.next() {
-                Some(escaped) if escaped.is_ascii_punctuation() => text.push(escaped),
-                _ => break,
-            },
-            '.' | '^' | '$' | '|' | '+' | '(' | ')' | '[' | ']' | '}' => break,
-            plain => text.push(plain),
+    let mut texts = vec![String::new()];
+    let mut rest = pattern.trim_start_matches('^');
+    while let Some((choices, after)) = item(rest) {
+        let is_optional = after.starts_with(['?', '*', '{']);
+        if is_optional || choices.len().saturating_mul(texts.len()) > BEGINNINGS {
+            break;
         }
+        texts = texts.iter().flat_map(|text| choices.iter().map(move |choice| format!("{text}{choice}"))).collect();
+        rest = after;
     }
-    text.into_bytes()
+    texts.into_iter().map(String::into_bytes).collect()
+}
+
+/// What the next part of a pattern can be, where that is plain to see, and what follows it.
+fn item(pattern: &str) -> Option<(Vec<String>, &str)> {
+    const SPECIAL: &str = "\\.^$|?*+()[]{}";
+    let is_plain = |text: &str| !text.contains(|c| SPECIAL.contains(c));
+    let mut chars = pattern.chars();
+    match chars.next()? {
+        '\\' => {
+            let escaped = chars.next().filter(char::is_ascii_punctuation)?;
+            Some((vec![escaped.to_string()], chars.as_str()))
+        }
+        '(' => {
+            let inner = chars.as_str();
+            let inner = inner.strip_prefix("?:").unwrap_or(inner);
+            let (group, after) = inner.split_once(')')?;
+            let choices: Vec<_> = group.split('|').map(str::to_owned).collect();
+            choices.iter().all(|choice| is_plain(choice)).then_some((choices, after))
+        }
+        '[' => {
+            let (class, after) = chars.as_str().split_once(']')?;
+            let plain = !class.is_empty() && class.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            plain.then(|| (class.chars().map(String::from).collect(), after))
+        }
+        c if SPECIAL.contains(c) => None,
+        plain => Some((vec![plain.to_string()], chars.as_str())),
+    }
 }
 
 /// Whether a `|` stands outside of all groups and classes.
@@ -139,6 +181,12 @@ mod tests {
             ("/ab+c", "/ab"),
             ("/a|/b", ""),
             ("/x/(a|b)", "/x/"),
+            ("/x/(ab|ac)d", "/x/a"),
+            ("/x/(ab|a(c))d", "/x/"),
+            ("/x[12]/", "/x"),
+            ("/x(?i)y", "/x"),
+            ("/x(a)?y", "/x"),
+            ("/x(a)+y", "/xa"),
             ("/x[|]y", "/x"),
             ("/x[]|]y|/z", ""),
             ("/x[](]|/z", ""),
@@ -150,6 +198,24 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(String::from_utf8(beginning(pattern)).expect("UTF-8"), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn alternatives_and_small_classes_are_told_apart() {
+        for (pattern, expected) in [
+            ("/(item|thing)/7(/.*)?", &["/item/7", "/thing/7"][..]),
+            ("/v[12]/(?:a|B)", &["/v1/a", "/v1/b", "/v2/a", "/v2/b"]),
+            ("/(a|)x", &["/ax", "/x"]),
+            ("/[a-c]x", &["/"]),
+            ("/(a|b)?x", &["/"]),
+            ("/[abcdefghijklmnopqrstuvwxyz0123456789]x", &["/"]),
+            ("/a|/b", &[""]),
+        ] {
+            let regex = Regex::compile(pattern, &mut At::root()).expect(pattern);
+            let found = Language::Regex(&regex).folded_beginnings();
+            let expected: Vec<_> = expected.iter().map(|text| text.as_bytes().to_vec()).collect();
+            assert_eq!(found, expected, "{pattern}");
         }
     }
 

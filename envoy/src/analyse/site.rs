@@ -1,5 +1,6 @@
 //! Where a list of routes is asked: the hosts that have it, and what their tags can say.
 
+use std::collections::BTreeMap;
 use switchyard_filter::Policy;
 use switchyard_filter::policy::Route;
 use switchyard_filter::tag::{Tag, TagState};
@@ -36,11 +37,14 @@ impl<'p> Site<'p> {
     /// Every list of routes of a policy.
     pub fn all(policy: &'p Policy) -> Vec<Self> {
         let mut sites: Vec<Self> = vec![];
+        // Lists that are shared are one place in memory.
+        let mut known: BTreeMap<*const Route, usize> = BTreeMap::new();
         for (host, virtual_host) in policy.hosts().iter() {
             let routes = &virtual_host.routes;
-            if let Some(site) = sites.iter_mut().find(|site| core::ptr::eq(site.routes, &raw const **routes)) {
+            if let Some(site) = known.get(&routes.as_ptr()).and_then(|at| sites.get_mut(*at)) {
                 site.hosts.push(host.into_owned());
             } else {
+                known.insert(routes.as_ptr(), sites.len());
                 let hosts = vec![host.into_owned()];
                 sites.push(Self { policy, hosts, authority: None, routes, tags: vec![] });
             }

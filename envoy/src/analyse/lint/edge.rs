@@ -8,47 +8,40 @@ use std::collections::{BTreeMap, BTreeSet};
 use switchyard_filter::compile::resolve;
 use switchyard_filter::document::VirtualService;
 
-/// A VirtualService that Gateways route by.
-struct Edge<'a> {
-    manifest: &'a Manifest,
-    /// Full hosts of its destinations.
-    destinations: BTreeSet<String>,
-}
-
 /// Notes VirtualServices of the mesh alone: each whose hosts a Gateway serves or sends requests to, and the others of a
 /// namespace once.
 pub fn check(model: &Model<'_>, found: &mut Vec<Diagnostic>) {
     let domain = model.domain();
     let (mesh, edges): (Vec<_>, Vec<_>) = model.virtual_services().partition(|(_, written)| is_mesh_only(written));
-    let edges: Vec<Edge<'_>> = edges
-        .into_iter()
-        .filter(|(_, written)| written.gateways.iter().any(|gateway| gateway != "mesh"))
-        .map(|(manifest, written)| Edge { manifest, destinations: destinations(manifest, written, domain) })
-        .collect();
+    // Where requests that come by a Gateway go, and by which VirtualService.
+    let mut sent_by: BTreeMap<String, &Manifest> = BTreeMap::new();
+    let mut at_home: BTreeSet<&str> = BTreeSet::new();
+    for (manifest, written) in edges {
+        at_home.insert(&manifest.namespace);
+        for host in destinations(manifest, written, domain) {
+            sent_by.entry(host).or_insert(manifest);
+        }
+    }
     let mut others: BTreeMap<&str, Vec<&Manifest>> = BTreeMap::new();
     for (manifest, written) in mesh {
         let hosts: Vec<String> = written.hosts.iter().map(|host| resolve(host, &manifest.namespace, domain)).collect();
-        let sent = hosts.iter().enumerate().find_map(|(index, host)| {
-            edges.iter().find(|edge| edge.destinations.contains(host)).map(|edge| (index, host, edge))
-        });
-        let served = hosts
-            .iter()
-            .enumerate()
-            .find_map(|(index, host)| Some((index, model.gateway_of(host, &manifest.namespace)?)));
-        if let Some((index, gateway)) = served {
-            let host = written.hosts.get(index).map(String::as_str).unwrap_or_default();
+        let served =
+            hosts.iter().enumerate().find_map(|(at, host)| Some((at, model.gateway_of(host, &manifest.namespace)?)));
+        let sent = hosts.iter().enumerate().find_map(|(at, host)| Some((at, host, sent_by.get(host)?)));
+        if let Some((at, gateway)) = served {
+            let host = written.hosts.get(at).map(String::as_str).unwrap_or_default();
             let message = format!("requests for `{host}` that come by the Gateway `{gateway}` never reach these rules");
             let help = format!("bind it to both: `gateways: [mesh, {gateway}]`");
-            found.push(warning(manifest, index, &message).help(help));
-        } else if let Some((index, host, edge)) = sent {
-            let name = format!("{}/{}", edge.manifest.namespace, edge.manifest.name);
+            found.push(warning(manifest, at, &message).help(help));
+        } else if let Some((at, host, edge)) = sent {
+            let name = format!("{}/{}", edge.namespace, edge.name);
             let message = format!(
                 "requests that `{name}` sends to `{host}` from a Gateway never reach these rules: a request is routed once"
             );
             let help = format!("for those, write the same rules in `{name}`");
-            let warning = warning(manifest, index, &message).help(help);
-            found.push(warning.also(edge.manifest.name_place(), "this routes what comes by a Gateway"));
-        } else if !hosts.is_empty() && edges.iter().any(|edge| edge.manifest.namespace == manifest.namespace) {
+            let warning = warning(manifest, at, &message).help(help);
+            found.push(warning.also(edge.name_place(), "this routes what comes by a Gateway"));
+        } else if !hosts.is_empty() && at_home.contains(&*manifest.namespace) {
             others.entry(&manifest.namespace).or_default().push(manifest);
         }
     }

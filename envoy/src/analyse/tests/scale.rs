@@ -57,8 +57,14 @@ fn ten_thousand_regexes_of_one_shape() {
 }
 
 #[test]
+fn ten_thousand_regexes_that_begin_in_several_ways() {
+    let block = |at: usize| json!({"uri": {"regex": format!("/(item|thing)/{at}(/.*)?")}});
+    assert_eq!(counted(block), [RULES, 0, 0]);
+}
+
+#[test]
 fn ten_thousand_regexes_that_may_take_anything() {
     let block = |at: usize| json!({"uri": {"regex": format!(".*shop{at}x.*")}});
     let [reached, hidden, undecided] = counted(block);
-    assert!(reached > 2000 && reached + hidden + undecided == RULES, "{reached} {hidden} {undecided}");
+    assert!(reached > 1500 && reached + hidden + undecided == RULES, "{reached} {hidden} {undecided}");
 }
