@@ -7,6 +7,7 @@
 //!
 //! A case that must be refused is shown to istiod as well. Where Istio takes it, the case says why we do not.
 
+mod hashed;
 mod judge;
 mod plain;
 

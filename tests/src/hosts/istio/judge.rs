@@ -5,7 +5,22 @@ use crate::case::{ANSWER, LoweredRequest};
 use crate::istio::{Exchange, Route, Routes};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
-use switchyard_filter::headers::ROUTER_HINTS;
+use switchyard_filter::headers::{HASH, ROUTER_HINTS};
+
+/// Response headers that the upstream and Envoy have by themselves.
+const OWN: [&str; 11] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "date",
+    "grpc-message",
+    "grpc-status",
+    "server",
+    "transfer-encoding",
+    "vary",
+    "x-envoy-decorator-operation",
+    "x-envoy-upstream-service-time",
+];
 
 /// How a request fared.
 #[derive(Debug, Default)]
@@ -28,6 +43,7 @@ pub enum Chance {
 }
 
 struct Judge<'a> {
+    request: &'a LoweredRequest,
     seen: &'a Exchange,
     route: Option<&'a Route>,
     numbered: bool,
@@ -55,7 +71,8 @@ pub fn judge(
         .iter()
         .filter_map(|(name, value)| Some((name.to_ascii_lowercase().strip_prefix(ANSWER)?.to_owned(), value.clone())));
     let answered = asked.collect();
-    let mut judge = Judge { seen, route, numbered: plain.numbered, chance, answered, verdict: Verdict::default() };
+    let mut judge =
+        Judge { request, seen, route, numbered: plain.numbered, chance, answered, verdict: Verdict::default() };
     if let Some(status) = request.envoy_answers {
         judge.same("envoyAnswers", &status.into(), &seen.status.into());
         return judge.verdict;
@@ -93,19 +110,24 @@ impl Judge<'_> {
             ("path" | "authority", _) => match &seen.upstream {
                 Some(received) if field == "path" => self.same(field, expected, &received.path.clone().into()),
                 Some(_) => self.same(field, expected, &self.upstream("host").into()),
+                // An upstream may refuse what it is sent before anyone sees it.
+                None if seen.details == "via_upstream" => {
+                    let sent = if field == "path" { &seen.path } else { &seen.authority };
+                    self.same(field, expected, &sent.clone().into());
+                }
                 None => self.without(field),
             },
             ("requestHeaders" | "upstreamHeaders", Value::Object(headers)) => self.request_headers(field, headers),
             ("requestHeadersAbsent", Value::Array(names)) => {
                 for name in names.iter().filter_map(Value::as_str) {
                     if is_ours(name) || seen.upstream.is_none() {
-                        self.without(field);
+                        self.steering(field, name, &Value::Null);
                     } else {
                         self.same(&format!("{field}: {name}"), &Value::Null, &self.upstream(name).into());
                     }
                 }
             }
-            ("responseHeaders", Value::Array(lines)) if !lines.is_empty() => self.response_headers(lines),
+            ("responseHeaders", Value::Array(lines)) => self.response_headers(lines),
             ("removedHeaders", Value::Array(names)) => {
                 for name in names.iter().filter_map(Value::as_str) {
                     match &seen.upstream {
@@ -275,8 +297,12 @@ impl Judge<'_> {
 
     fn request_headers(&mut self, field: &str, headers: &Map<String, Value>) {
         for (name, expected) in headers {
+            if let Some(route) = self.route.filter(|_| name == HASH && self.seen.upstream.is_some()) {
+                self.same("the hashed value", expected, &super::hashed::value(&route.value, self.seen).into());
+                continue;
+            }
             let Some(received) = self.seen.upstream.as_ref().filter(|_| !is_ours(name)) else {
-                self.without(&format!("{field}.{name}"));
+                self.steering(field, name, expected);
                 continue;
             };
             let found = match name.as_str() {
@@ -287,6 +313,60 @@ impl Judge<'_> {
             };
             self.same(&format!("{field}.{name}"), expected, &found.into());
         }
+    }
+
+    /// What the filter tells Envoy by a header, Istio by the route: where to, where copies go, what to hash.
+    fn steering(&mut self, field: &str, name: &str, expected: &Value) {
+        let Some(route) = self.route.filter(|_| self.seen.upstream.is_some()) else { return self.without(field) };
+        let field = format!("{field}.{name}");
+        if name == "x-switchyard-cluster" && expected.is_string() {
+            self.destination(&field, expected, self.seen.cluster.clone(), |name| name);
+        } else if let Some(number) = name.strip_prefix("x-switchyard-mirror-").and_then(|n| n.parse::<usize>().ok()) {
+            let mirrors = route.mirrors();
+            let mirror = number.checked_sub(1).and_then(|index| mirrors.get(index));
+            match mirror.filter(|(_, share)| *share > 0) {
+                Some((_, share)) if *share < 1_000_000 => self.without(&field),
+                mirror => self.same(&field, expected, &mirror.map(|(cluster, _)| cluster.clone()).into()),
+            }
+        } else if name == "x-switchyard-hash" {
+            let found: Vec<Value> = route.hash_policies().iter().map(|policy| self.hashed(policy).into()).collect();
+            match found.as_slice() {
+                [] => self.same(&field, expected, &Value::Null),
+                [only] => self.same(&field, expected, only),
+                // Istio gives a choice by weight the policies of every destination; we that of the chosen one.
+                several => self.possible(&field, several.contains(expected), expected, &format!("{several:?}")),
+            }
+        } else {
+            self.without(&field);
+        }
+    }
+
+    /// What a hash policy of Istio's takes from this request, as it goes out.
+    fn hashed(&self, policy: &Value) -> Option<String> {
+        let text = |part: &str, name: &str| policy[part][name].as_str();
+        if let Some(name) = text("header", "header_name") {
+            let name = name.to_ascii_lowercase();
+            let lines = self.seen.upstream.as_ref()?.headers.iter().filter(|(known, _)| *known == name);
+            // Envoy gives several lines one hash in whatever order they come.
+            let mut lines: Vec<&str> = lines.map(|(_, value)| &**value).collect();
+            lines.sort_unstable();
+            return (!lines.is_empty()).then(|| lines.join(","));
+        }
+        if let Some(name) = text("cookie", "name") {
+            let cookies = self.upstream("cookie")?;
+            let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
+            return pairs
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| value.to_owned())
+                .filter(|v| !v.is_empty());
+        }
+        if let Some(name) = text("query_parameter", "name") {
+            let query = self.seen.path.as_ref()?.split_once('?')?.1.to_owned();
+            let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+            return pairs.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned());
+        }
+        let by_address = policy["connection_properties"]["source_ip"] == true;
+        by_address.then(|| self.request.source_address.to_string())
     }
 
     /// What a decision adds: of each name that is expected exactly these lines, in order, besides those that the upstream
@@ -304,12 +384,15 @@ impl Judge<'_> {
             let found = found.iter().filter(|(known, _)| known == name).map(|(_, value)| Value::from(value.as_str()));
             self.same(&format!("responseHeaders.{name}"), &values.collect(), &found.collect());
         }
+        let is_own = |name: &str| OWN.contains(&name) || (self.seen.upstream.is_none() && is_answers(name));
+        let others = found.iter().filter(|(name, _)| !is_own(name) && !lines.iter().any(|line| line[0] == **name));
+        let others = others.map(|(name, value)| Value::from(format!("{name}: {value}"))).collect();
+        self.same("responseHeaders (others)", &Value::Array(Vec::new()), &others);
     }
 
     /// The headers that an answer has by itself.
     fn own_headers(&mut self, lines: &[Value]) {
-        let is_own = |name: &str| name == "location" || name.starts_with("access-control-");
-        let own = self.seen.response.iter().filter(|(name, _)| is_own(name));
+        let own = self.seen.response.iter().filter(|(name, _)| is_answers(name));
         let mut found: Vec<String> = own.map(|(name, value)| format!("{name}: {value}")).collect();
         let text = |line: &Value| format!("{}: {}", line[0].as_str().unwrap_or(""), line[1].as_str().unwrap_or(""));
         let mut expected: Vec<String> = lines.iter().map(text).collect();
@@ -363,6 +446,11 @@ impl Judge<'_> {
         let first = values.next()?;
         Some(values.fold(first, |all, value| all + "," + &value))
     }
+}
+
+/// Headers that an answer of the policy has by itself.
+fn is_answers(name: &str) -> bool {
+    name == "location" || name.starts_with("access-control-")
 }
 
 /// Conditions of a retry. `retriable-status-codes` without codes is none, and the codes themselves are in the list.
