@@ -68,7 +68,9 @@ impl<'a> Language<'a> {
             Self::Exact(text, _) | Self::Prefix(text, _) => vec![text.to_vec()],
             Self::Regex(regex) => beginnings(regex.pattern()),
         };
-        all.iter_mut().for_each(|text| text.make_ascii_lowercase());
+        for text in &mut all {
+            text.make_ascii_lowercase();
+        }
         all.sort();
         all.dedup();
         all
