@@ -341,6 +341,41 @@ fn equal_input_gives_equal_text_and_reads_back() {
 }
 
 #[test]
+fn a_route_has_a_policy_for_each_mirror_of_the_rule_with_the_most() {
+    let route = |mirrors: &str| {
+        let rules = format!(
+            "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: shop, namespace: demo}}
+spec:
+  hosts: [shop]
+  http:
+  - {{name: one, match: [{{uri: {{exact: /}}}}], mirror: {{host: shop, port: {{number: 90}}}}, route: [{{destination: {{host: shop}}}}]}}
+  - {{name: rest, {mirrors} route: [{{destination: {{host: shop}}}}]}}"
+        );
+        let generated = generated(&[SERVICES, &rules], &settings());
+        let route = &manager(&generated, 0)["route_config"]["virtual_hosts"][0]["routes"][0];
+        assert_eq!(route["name"], "decided");
+        route["route"]["request_mirror_policies"].clone()
+    };
+    let own = |number: usize, all: &[&str]| {
+        let removed: Vec<_> = all.iter().map(|name| json!({"remove": name})).collect();
+        json!({
+            "cluster_header": format!("x-switchyard-mirror-{number}"),
+            "trace_sampled": false,
+            "disable_shadow_host_suffix_append": true,
+            "request_headers_mutations": removed,
+        })
+    };
+    let one = ["x-switchyard-mirror-1", "x-switchyard-hash"];
+    assert_eq!(route(""), json!([own(1, &one)]));
+    let two = ["x-switchyard-mirror-1", "x-switchyard-mirror-2", "x-switchyard-hash"];
+    let mirror = "{destination: {host: shop, port: {number: 90}}}";
+    assert_eq!(route(&format!("mirrors: [{mirror}, {mirror}],")), json!([own(1, &two), own(2, &two)]));
+}
+
+#[test]
 fn the_parts_are_for_an_envoy_that_has_routes() {
     let manifests = manifests(&[SERVICES, MESH, EDGE]);
     let options = Options { around: Around::Parts, ..Options::default() };
@@ -349,6 +384,7 @@ fn the_parts_are_for_an_envoy_that_has_routes() {
         parts.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
         [
             "clusters.yaml",
+            "stats-config.yaml",
             "mesh-http-filters.yaml",
             "mesh-early-header-mutation.yaml",
             "mesh-routes.yaml",
@@ -358,9 +394,9 @@ fn the_parts_are_for_an_envoy_that_has_routes() {
         ]
     );
     let document =
-        parts[1].1["http_filters"][0]["typed_config"]["config"]["configuration"]["value"].as_str().expect("text");
+        parts[2].1["http_filters"][0]["typed_config"]["config"]["configuration"]["value"].as_str().expect("text");
     assert!(!document.contains("onUnmatched"), "requests of no virtual host are left to the routes behind ours");
-    insta::assert_snapshot!(to_yaml(&parts[3].1), @r#"
+    insta::assert_snapshot!(to_yaml(&parts[4].1), @r#"
     routes:
       - name: decided
         match:
