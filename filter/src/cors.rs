@@ -35,6 +35,11 @@ pub enum Outcome<'a> {
     Preflight(Vec<ReplyHeader<'a>>),
 }
 
+/// Headers that decide what becomes of a request under a CORS policy.
+pub const ASKED: [&str; 4] = [":method", "origin", "access-control-request-method", REQUEST_HEADERS];
+
+const REQUEST_HEADERS: &str = "access-control-request-headers";
+
 /// Methods that can be allowed (istio.md 1.15).
 const METHODS: [&str; 10] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "*"];
 
@@ -127,11 +132,10 @@ impl Cors {
                 lines.push(("access-control-allow-methods", methods));
             }
             if &*self.headers == "*" {
-                const ASKED: &str = "access-control-request-headers";
-                let asked = match request.value(ASKED.as_bytes()) {
+                let asked = match request.value(REQUEST_HEADERS.as_bytes()) {
                     Known::Present(asked) => asked,
                     Known::Absent => Cow::Borrowed(&b""[..]),
-                    Known::Unknown => return Err(Missing::Header(ASKED)),
+                    Known::Unknown => return Err(Missing::Header(REQUEST_HEADERS)),
                 };
                 lines.push(("access-control-allow-headers", asked));
             } else if !self.headers.is_empty() {

@@ -251,9 +251,9 @@ impl Policy {
         self.blocks().any(|block| block.conditions.iter().any(|c| matches!(c.ask, crate::block::Ask::SourceIp(_))))
     }
 
-    /// Headers that conditions ask for, pseudo headers included, in lower case, in order. A tag's own header is among
-    /// them where a condition asks for it: for hosts that are none of the tag's it is a header like any other. The path
-    /// is always asked for and not named here.
+    /// Headers that conditions, redirects and CORS ask for, pseudo headers included, in lower case, in order. A tag's own
+    /// header is among them where a condition asks for it: for hosts that are none of the tag's it is a header like any
+    /// other. The path is always asked for and not named here.
     pub fn matched_headers(&self) -> BTreeSet<&str> {
         let mut names: BTreeSet<&str> =
             self.tags.iter().filter(|tag| tag.trust_client).map(|tag| &*tag.header).collect();
@@ -263,6 +263,10 @@ impl Policy {
                     names.insert(&header.name);
                 }
             }
+        }
+        for rule in &self.rules {
+            names.extend(rule.answer.iter().flat_map(|_| ["x-forwarded-proto"]));
+            names.extend(rule.cors.iter().flat_map(|_| crate::cors::ASKED));
         }
         names
     }
