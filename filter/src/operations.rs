@@ -180,7 +180,7 @@ pub fn check_authority_once(http: &HttpRoute, at: &mut At) {
                     at.field("request", |at| {
                         at.field(field, |at| {
                             at.field(name, |at| {
-                                at.error(format!("`{first}` sets the authority already: leave one out"))
+                                at.error(format!("`{first}` sets the authority already: leave one out"));
                             });
                         });
                     });
@@ -208,18 +208,25 @@ pub fn carry_out<'a>(policy: &'a Policy, request: &Request<'a>, decision: &mut D
     let mut response = Vec::new();
     // The values of an aborted request's answer see it as it came: it never gets to the router, which carries out
     // operations and rewrites (seen on Envoy 1.37).
-    if decision.fault.abort.is_some() {
-        after.iter().for_each(|level| lines.respond(level, &mut response));
-    }
-    before.iter().for_each(|level| lines.change(level));
-    if decision.fault.abort.is_none() {
+    let aborts = decision.fault.abort.is_some();
+    if !aborts {
+        for level in before {
+            lines.change(level);
+        }
         lines.goes_out = true;
-        after.iter().for_each(|level| lines.respond(level, &mut response));
+    }
+    for level in after {
+        lines.respond(level, &mut response);
+    }
+    if aborts {
+        for level in before {
+            lines.change(level);
+        }
     }
     let mut changed = lines.changed;
     // The router has the last word on what it sets itself.
     changed.retain(|changed| {
-        !decision.forward().is_some_and(|forward| forward.headers().any(|(own, _)| own == changed.name))
+        decision.forward().is_none_or(|forward| forward.headers().all(|(own, _)| own != changed.name))
     });
     decision.changed = changed;
     decision.response = response;
@@ -347,3 +354,6 @@ impl<'a> Values<'a> for Lines<'a, '_> {
         self.request.source_address()
     }
 }
+
+#[cfg(test)]
+mod tests;
