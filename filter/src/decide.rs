@@ -69,7 +69,9 @@ pub fn decide<'a>(policy: &'a Policy, request: &Request<'a>, draws: &Draws<'a>) 
         decision.response.retain(|edit| !of_body(edit));
     }
     if !aborts {
-        decision.response.extend(cors.into_iter().map(|(name, value)| ResponseEdit::Set(name.into(), value)));
+        for (name, value) in cors {
+            operations::push(&mut decision.response, ResponseEdit::Set(name.into(), value));
+        }
     }
     decision
 }
