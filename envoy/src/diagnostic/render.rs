@@ -1,7 +1,7 @@
 //! Diagnostics as text.
 
 use super::{Diagnostic, Severity};
-use crate::source::{Place, Source};
+use crate::source::{Place, Source, Span};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
@@ -28,17 +28,13 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
     };
     let mut group = level.primary_title(diagnostic.message.as_str()).elements([] as [Element<'_>; 0]);
     if let Some(place) = &diagnostic.place {
-        let mut snippet = snippet(place, AnnotationKind::Primary, &diagnostic.field);
-        // What is in the same file is shown with it.
-        for (also, why) in same_file(diagnostic, &place.source) {
-            snippet =
-                snippet.annotation(AnnotationKind::Context.span(also.span.start..also.span.end).label(why.as_str()));
-        }
-        group = group.element(snippet);
-        for (also, why) in &diagnostic.also {
-            if also.source != place.source {
-                group = group.element(self::snippet(also, AnnotationKind::Context, why));
-            }
+        // What is near in the same file is shown with it.
+        let (near, far): (Vec<_>, Vec<_>) = diagnostic.also.iter().partition(|(also, _)| is_near(also, place));
+        let near = near.into_iter().map(|(also, why)| (also.span, AnnotationKind::Context, why.as_str()));
+        let own = (place.span, AnnotationKind::Primary, diagnostic.field.as_str());
+        group = group.element(snippet(&place.source, &core::iter::once(own).chain(near).collect::<Vec<_>>()));
+        for (also, why) in far {
+            group = group.element(snippet(&also.source, &[(also.span, AnnotationKind::Context, why)]));
         }
     }
     if let Some(help) = &diagnostic.help {
@@ -47,16 +43,28 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
     group
 }
 
-fn same_file<'a>(diagnostic: &'a Diagnostic, source: &Source) -> impl Iterator<Item = &'a (Place, String)> {
-    diagnostic.also.iter().filter(move |(also, _)| *also.source == *source)
+/// Whether two places are shown together: in one file, at most so many lines apart.
+fn is_near(a: &Place, b: &Place) -> bool {
+    const LINES: usize = 100;
+    a.source == b.source && a.span.line.abs_diff(b.span.line) <= LINES
 }
 
-fn snippet<'a>(place: &'a Place, kind: AnnotationKind, label: &'a str) -> Snippet<'a, Annotation<'a>> {
-    let mut annotation = kind.span(place.span.start..place.span.end);
-    if !label.is_empty() {
-        annotation = annotation.label(label);
-    }
-    Snippet::source(place.source.text.as_str()).path(place.source.name.as_str()).annotation(annotation)
+/// The lines of some places of a file, each with its label. Only these lines are handed to the renderer, which reads all
+/// that it is given.
+fn snippet<'a>(source: &'a Source, marks: &[(Span, AnnotationKind, &'a str)]) -> Snippet<'a, Annotation<'a>> {
+    let text = source.text.as_str();
+    let first = marks.iter().map(|(span, ..)| *span).min_by_key(|span| span.start).unwrap_or_default();
+    let end = marks.iter().map(|(span, ..)| span.end).max().unwrap_or_default();
+    let start = text.get(..first.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let end = text.get(end..).and_then(|after| after.find('\n')).map_or(text.len(), |at| end + at);
+    let annotations = marks.iter().map(|(span, kind, label)| {
+        let annotation = kind.span(span.start.saturating_sub(start)..span.end.saturating_sub(start));
+        if label.is_empty() { annotation } else { annotation.label(*label) }
+    });
+    Snippet::source(text.get(start..end).unwrap_or_default())
+        .line_start(first.line)
+        .path(source.name.as_str())
+        .annotations(annotations)
 }
 
 /// One object each, with the fields `severity`, `code`, `message`, `file`, `line`, `column`, `field`, `help`, `also`
