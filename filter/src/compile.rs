@@ -2,9 +2,12 @@
 
 mod bind;
 mod block;
+mod check;
 pub mod delegate;
 mod hash;
 mod name;
+mod places;
+mod rule;
 mod tag;
 mod virtual_service;
 
@@ -16,6 +19,7 @@ use crate::policy::Policy;
 use crate::read::read_on;
 use crate::series::{self, SeriesTable};
 use crate::split::{Split, Subject};
+use places::Places;
 use std::collections::BTreeMap;
 
 pub(crate) use name::check_authority;
@@ -74,7 +78,7 @@ pub fn compile(document: &Document) -> Result<Policy, Vec<Error>> {
         series: SeriesTable::default(),
     };
     let by_query = |split: &Split| matches!(split.subject, Subject::Query { .. });
-    policy.asks_query = !policy.matched_query_parameters().is_empty() || policy.splits().any(by_query);
+    policy.asks_query = policy.matches_query() || policy.splits().any(by_query);
     match SeriesTable::new(&policy, document.metrics) {
         Ok(series) => policy.series = series,
         Err(count) => {
@@ -99,10 +103,15 @@ fn check_cookies(document: &Document, at: &mut At) {
         let rules = service.http.iter().enumerate();
         rules.map(move |(rule, http)| (format!("virtualServices[{vs}].http[{rule}]"), &http.sticky_by))
     });
-    let mut known: BTreeMap<&str, (&HttpCookie, String)> = BTreeMap::new();
+    let mut places = Places::default();
+    let mut known: Vec<(&HttpCookie, String)> = Vec::new();
     for (field, sticky) in tags.chain(rules) {
         let Some(cookie) = sticky.as_ref().and_then(|sticky| sticky.http_cookie.as_ref()) else { continue };
-        let (first, place) = known.entry(&cookie.name).or_insert_with(|| (cookie, field.clone()));
+        let (place, is_new) = places.enter(cookie.name.clone(), known.len());
+        if is_new {
+            known.push((cookie, field.clone()));
+        }
+        let Some((first, place)) = known.get(place) else { continue };
         check_alike(first, place, cookie, &format!("{field}.stickyBy.httpCookie"), at);
     }
     // Hosts may be chosen by cookies that are issued otherwise, as in Istio; but not by those that keep a choice.
@@ -110,7 +119,7 @@ fn check_cookies(document: &Document, at: &mut At) {
         let ports = ports.iter().enumerate().map(|(index, one)| (format!("{field}.portHashes[{index}]"), &one.hash));
         for (field, hash) in hash.map(|hash| (field.to_owned(), hash)).into_iter().chain(ports) {
             let Some(cookie) = hash.http_cookie.as_ref().filter(|cookie| cookie.ttl.is_some()) else { continue };
-            if let Some((first, place)) = known.get(&*cookie.name) {
+            if let Some((first, place)) = places.get(&cookie.name).and_then(|place| known.get(place)) {
                 check_alike(first, place, cookie, &format!("{field}.hash.httpCookie"), at);
             }
         }
@@ -145,7 +154,8 @@ struct Scope<'a> {
     is_mesh: bool,
     port: u16,
     labels: &'a BTreeMap<String, String>,
-    services: BTreeMap<String, &'a Service>,
+    /// Places of `services` by host.
+    services: Places,
     document: &'a Document,
     /// VirtualServices without hosts by namespace and name, sorted, each with its place.
     delegates: Vec<(&'a str, &'a str, usize)>,
@@ -180,11 +190,11 @@ impl<'a> Scope<'a> {
                 at.field("port", |at| at.error("`0` is out of range: 1 to 65535"));
             }
         });
-        let mut services = BTreeMap::new();
+        let mut services = Places::default();
         at.field("services", |at| {
             for (index, service) in document.services.iter().enumerate() {
                 let host = service.host.to_ascii_lowercase();
-                if services.insert(host, service).is_some() {
+                if !services.enter(host, index).1 {
                     at.index(index, |at| at.error(format!("`{}` is listed twice", service.host)));
                 }
             }
@@ -210,6 +220,11 @@ impl<'a> Scope<'a> {
             tag_headers,
             seed: Seed::new(&document.seed),
         }
+    }
+
+    /// The service of a full host name.
+    fn service(&self, host: &str) -> Option<&'a Service> {
+        self.document.services.get(self.services.get(host)?)
     }
 
     /// A delegate, with its place among the VirtualServices.

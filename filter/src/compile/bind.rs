@@ -1,9 +1,9 @@
 //! Which routes which host has (istio.md 1.1).
 
+use super::places::Places;
 use super::virtual_service::Routing;
 use super::{Scope, name};
 use crate::policy::{Route, VirtualHost};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The full names of a VirtualService's hosts, and its routes.
@@ -12,8 +12,8 @@ pub type Emitted = (Vec<String>, Arc<[Route]>);
 /// Puts routes into virtual hosts. In a mesh the first VirtualService for a host has it alone; on a gateway their
 /// routes follow each other, those that take everything last.
 pub fn bind(emitted: &[Emitted], scope: &Scope<'_>, routing: &mut Routing) {
-    let mut claims: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    let mut wildcards: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut claims = Claims::default();
+    let mut wildcards: Vec<(&str, usize)> = Vec::new();
     for (index, (names, routes)) in emitted.iter().enumerate() {
         // A VirtualService without a route for this proxy does not exist for it.
         if routes.is_empty() {
@@ -22,10 +22,10 @@ pub fn bind(emitted: &[Emitted], scope: &Scope<'_>, routing: &mut Routing) {
         for host in names {
             let aliases = if scope.is_mesh { name::aliases(host, scope.proxy_namespace) } else { Vec::new() };
             if host.starts_with('*') {
-                wildcards.entry(host).or_insert(index);
+                wildcards.push((host, index));
             }
             for domain in core::iter::once(host.clone()).chain(aliases) {
-                let claimed = claims.entry(domain).or_default();
+                let claimed = claims.of(domain);
                 if claimed.is_empty() || !(scope.is_mesh || claimed.contains(&index)) {
                     claimed.push(index);
                 }
@@ -33,22 +33,57 @@ pub fn bind(emitted: &[Emitted], scope: &Scope<'_>, routing: &mut Routing) {
         }
     }
     if scope.is_mesh {
-        // Services that only a wildcard covers are served under their short names too.
-        for service in scope.services.keys() {
-            let cover = wildcards.iter().filter(|(host, _)| service.ends_with(host.trim_start_matches('*')));
-            let covered = cover.max_by_key(|(host, _)| host.len()).filter(|_| !claims.contains_key(service));
-            let Some((_, index)) = covered else { continue };
-            for domain in core::iter::once(service.clone()).chain(name::aliases(service, scope.proxy_namespace)) {
-                claims.entry(domain).or_insert_with(|| vec![*index]);
+        // Services that only a wildcard covers are served under their short names too. Of equal ones the first has it.
+        wildcards.sort_unstable_by_key(|(host, index)| (usize::MAX.saturating_sub(host.len()), *index));
+        for (service, _) in scope.services.iter() {
+            let covered = wildcards.iter().find(|(host, _)| service.ends_with(host.trim_start_matches('*')));
+            let Some((_, index)) = covered.filter(|_| !claims.has(service)) else { continue };
+            for domain in core::iter::once(service.to_owned()).chain(name::aliases(service, scope.proxy_namespace)) {
+                let claimed = claims.of(domain);
+                if claimed.is_empty() {
+                    claimed.push(*index);
+                }
             }
         }
     }
-    let mut lists: BTreeMap<Vec<usize>, Arc<[Route]>> = BTreeMap::new();
-    for (domain, claimed) in claims {
-        let list = lists.entry(claimed).or_insert_with_key(|claimed| merge(claimed, emitted, scope.is_mesh));
-        routing.hosts.entry(&domain, || VirtualHost { routes: Arc::clone(list) });
+    // Hosts of the same VirtualServices share their routes.
+    let mut lists = Places::default();
+    for (domain, claimed) in claims.iter() {
+        let key = claimed.iter().map(|index| format!("{index} ")).collect();
+        let (place, is_new) = lists.enter(key, routing.routes.len());
+        if is_new {
+            routing.routes.push(merge(claimed, emitted, scope.is_mesh));
+        }
+        if let Some(list) = routing.routes.get(place) {
+            routing.hosts.entry(domain, || VirtualHost { routes: Arc::clone(list) });
+        }
     }
-    routing.routes = lists.into_values().collect();
+}
+
+/// Which VirtualServices claim which host, in order.
+#[derive(Default)]
+struct Claims {
+    hosts: Places,
+    lists: Vec<Vec<usize>>,
+}
+
+impl Claims {
+    fn of(&mut self, host: String) -> &mut Vec<usize> {
+        let (place, is_new) = self.hosts.enter(host, self.lists.len());
+        if is_new {
+            self.lists.push(Vec::new());
+        }
+        #[expect(clippy::indexing_slicing, reason = "each host's place is that of a list")]
+        &mut self.lists[place]
+    }
+
+    fn has(&self, host: &str) -> bool {
+        self.hosts.get(host).is_some()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.hosts.iter().filter_map(|(host, place)| Some((host, self.lists.get(place)?.as_slice())))
+    }
 }
 
 /// The routes of the VirtualServices of a host; on a gateway those that take everything last.

@@ -201,8 +201,10 @@ fn texts_contradict(root: Option<&StringMatch>, leaf: Option<&StringMatch>) -> b
         return false;
     };
     // An empty text counts as none, as protobuf's getters have it.
-    let [root_exact, root_prefix, root_regex] = [&root.exact, &root.prefix, &root.regex].map(text);
-    let [exact, prefix, regex] = [&leaf.exact, &leaf.prefix, &leaf.regex].map(text);
+    let [root_exact, root_prefix, root_regex] =
+        [&root.exact, &root.prefix, &root.regex].map(|text| text.as_deref().unwrap_or_default());
+    let [exact, prefix, regex] =
+        [&leaf.exact, &leaf.prefix, &leaf.regex].map(|text| text.as_deref().unwrap_or_default());
     if !root_regex.is_empty() || !regex.is_empty() {
         return true;
     }
@@ -211,10 +213,6 @@ fn texts_contradict(root: Option<&StringMatch>, leaf: Option<&StringMatch>) -> b
     }
     let narrower = if prefix.is_empty() { exact } else { prefix };
     root_prefix.is_empty() || !narrower.starts_with(root_prefix)
-}
-
-fn text(text: &Option<String>) -> &str {
-    text.as_deref().unwrap_or_default()
 }
 
 /// Where the halves of a merged rule are written.

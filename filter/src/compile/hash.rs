@@ -66,7 +66,9 @@ fn compile<'a>(
         let host = host.to_ascii_lowercase();
         all.extend(subject.map(|subject| Hashed { host, subset, port, subject }));
     };
-    hash.into_iter().for_each(|hash| add(None, hash, at));
+    if let Some(hash) = hash {
+        add(None, hash, at);
+    }
     at.field("portHashes", |at| {
         for (index, one) in ports.iter().enumerate() {
             at.index(index, |at| {

@@ -105,7 +105,7 @@ fn host_match(named: &[String], scope: &Scope<'_>) -> HostMatch<()> {
         add(host);
         // A wildcard covers known services under their short names too.
         if let Some(suffix) = host.strip_prefix('*') {
-            scope.services.keys().filter(|service| service.ends_with(suffix)).for_each(|service| add(service));
+            scope.services.iter().filter(|(host, _)| host.ends_with(suffix)).for_each(|(host, _)| add(host));
         }
     }
     hosts

@@ -133,8 +133,8 @@ fn to(more: &Value) -> Value {
 fn merged_rules_are_named_after_both_and_keep_their_draws_where_others_are_inserted() {
     let route = json!([{"destination": {"host": "a"}, "weight": 1}, {"destination": {"host": "b"}, "weight": 1}]);
     let a = json!({"match": [{"uri": {"exact": "/a"}}], "route": route});
-    let named = json!({"name": "leaf", "match": [{"uri": {"exact": "/b"}}], "route": route});
-    let leaf = json!([a, named, a]);
+    let with_name = json!({"name": "leaf", "match": [{"uri": {"exact": "/b"}}], "route": route});
+    let leaf = json!([a, with_name, a]);
     for (name, expected) in
         [("", ["http[0]-http[0]", "leaf", "http[0]-http[2]"]), ("root", ["root", "root-leaf", "root#2"])]
     {
