@@ -64,12 +64,15 @@ fn syntax(text: &str, error: &ScanError) -> Problem {
         text.get(at..).and_then(|rest| rest.chars().next()).filter(|c| *c != '\n').map_or(at, |c| at + c.len_utf8());
     let tab = text.get(at..).is_some_and(|rest| rest.starts_with('\t'))
         || text.get(..at).is_some_and(|before| before.ends_with('\t'));
+    let item = text.get(..at).is_some_and(|before| before.trim_end_matches(' ').ends_with('-'));
     let help = if tab {
         Some("indent with spaces: YAML takes no tabs there")
     } else if message.contains("quoted scalar") && !message.contains("escape") {
         Some("close the quote that was opened before")
     } else if message.contains("mapping values") {
         Some("quote a value that contains `: `, and indent the keys of one map equally")
+    } else if message.contains("expected key") && item {
+        Some("`-` begins an item of a list, and here are the keys of a map: leave it out, or indent it below its key")
     } else if message.contains("unexpected character") {
         Some("quote it")
     } else {

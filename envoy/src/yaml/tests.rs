@@ -205,6 +205,8 @@ fn the_words_for_unreadable_yaml() {
         "a: 1\n  b: 2\n",
         "a: *nowhere\n",
         "- a\nb: 1\n",
+        "a: 1\n- b: 2\n",
+        "- a: 1\n  - b: 2\n",
         "a: @x\n",
         "a: %x\n",
         "a: 'b\n",
@@ -224,6 +226,8 @@ fn the_words_for_unreadable_yaml() {
     2:4 unreadable YAML: mapping values are not allowed in this context (quote a value that contains `: `, and indent the keys of one map equally)
     1:4 unreadable YAML: while parsing node, found unknown anchor
     2:1 unreadable YAML: while parsing a block collection, did not find expected '-' indicator
+    2:3 unreadable YAML: while parsing a block mapping, did not find expected key (`-` begins an item of a list, and here are the keys of a map: leave it out, or indent it below its key)
+    2:5 unreadable YAML: while parsing a block mapping, did not find expected key (`-` begins an item of a list, and here are the keys of a map: leave it out, or indent it below its key)
     1:4 unreadable YAML: unexpected character: `@' (quote it)
     1:4 unreadable YAML: unexpected character: `%' (quote it)
     2:1 unreadable YAML: invalid indentation in multiline quoted scalar (close the quote that was opened before)

@@ -94,9 +94,9 @@ record! {
     }
     // Indented too little, as tutorials print it.
     refused {
-        "host" = "`host` stands beside `destination`: write `destination: {host: …}`",
-        "subset" = "`subset` stands beside `destination`: write `destination: {host: …, subset: …}`",
-        "port" = "`port` stands beside `destination`: write `destination: {host: …, port: {number: …}}`",
+        "host" = "`host` belongs in `destination`: write `destination: {host: …}`",
+        "subset" = "`subset` belongs in `destination`: write `destination: {host: …, subset: …}`",
+        "port" = "`port` belongs in `destination`: write `destination: {host: …, port: {number: …}}`",
     }
 }
 
