@@ -19,7 +19,7 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { states: 3_000_000, tries: 6_000_000 }
+        Self { states: 3_000_000, tries: 4_000_000 }
     }
 }
 

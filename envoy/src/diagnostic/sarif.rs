@@ -62,16 +62,26 @@ fn result(diagnostic: &Diagnostic) -> Value {
 }
 
 fn location(place: &Place) -> Value {
-    let end = Span::of(&place.source.text, place.span.end, place.span.end);
+    let (end_line, end_column) = end(place);
     json!({"physicalLocation": {
         "artifactLocation": {"uri": uri(&place.source.name)},
         "region": {
             "startLine": place.span.line,
             "startColumn": place.span.column,
-            "endLine": end.line,
-            "endColumn": end.column,
+            "endLine": end_line,
+            "endColumn": end_column,
         },
     }})
+}
+
+/// Line and column after the end of a place, counted from its start: the file may be long.
+fn end(place: &Place) -> (usize, usize) {
+    let Span { line, column, start, end } = place.span;
+    let text = place.source.text.get(start..end).unwrap_or_default();
+    match text.rsplit_once('\n') {
+        None => (line, column + text.chars().count()),
+        Some((before, last)) => (line + 1 + before.matches('\n').count(), last.chars().count() + 1),
+    }
 }
 
 /// A path as a URI reference: relative, unless it begins with `/`.
@@ -122,6 +132,17 @@ mod tests {
         );
         assert_eq!(result["relatedLocations"][0]["message"]["text"], "takes every request");
         assert_eq!(result["relatedLocations"][0]["id"], 1);
+    }
+
+    #[test]
+    fn the_end_is_after_the_last_character() {
+        let source = Arc::new(Source { name: "a".into(), text: "ä: |\n  ö\n  b\n".into() });
+        for (start, stop, expected) in
+            [(0, 0, (1, 1)), (0, 2, (1, 2)), (4, 6, (2, 1)), (4, 14, (3, 4)), (0, 15, (4, 1))]
+        {
+            let place = Place { source: Arc::clone(&source), span: Span::of(&source.text, start, stop) };
+            assert_eq!(end(&place), expected, "{start}..{stop}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ fn counted(block: impl Fn(usize) -> Value) -> [usize; 3] {
     let sites = Site::all(&policy);
     let mut budget = Budget::default();
     if cfg!(debug_assertions) {
-        budget.tries /= 6;
+        budget.tries /= 4;
     }
     let mut counts = [0; 3];
     let mut covering = Covering::new(&sites[0], &mut budget);
