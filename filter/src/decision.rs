@@ -10,6 +10,7 @@ use crate::operations::{Changed, ResponseEdit};
 use crate::policy::{Destination, Policy, Route, Rule};
 use crate::split::{Issue, Split};
 use crate::tag::TagState;
+use core::fmt::Write as _;
 use std::borrow::Cow;
 
 /// What becomes of a request.
@@ -131,7 +132,7 @@ impl IssuedCookie<'_> {
         let Issue { path, max_age, attributes } = self.issue;
         let mut line = format!("{}={}", self.name, self.value);
         if *max_age > 0 {
-            line.push_str(&format!("; Max-Age={max_age}"));
+            let _ = write!(line, "; Max-Age={max_age}");
         }
         let path: [&str; 2] = if path.is_empty() { [""; 2] } else { ["; Path=", path] };
         // Envoy's order.

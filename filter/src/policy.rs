@@ -271,6 +271,11 @@ impl Policy {
         names
     }
 
+    /// Whether a condition asks for a query parameter.
+    pub fn matches_query(&self) -> bool {
+        self.blocks().any(|block| block.conditions.iter().any(|c| matches!(c.ask, crate::block::Ask::Query(_))))
+    }
+
     /// Query parameters that conditions ask for, in order.
     pub fn matched_query_parameters(&self) -> BTreeSet<&str> {
         let asks = self.blocks().flat_map(|block| block.conditions.iter()).map(|condition| &condition.ask);

@@ -41,10 +41,10 @@ impl Split {
         options: impl IntoIterator<Item = (&'a str, u32)>,
     ) -> Self {
         let mut all: Vec<SplitOption> = Vec::new();
-        let mut seen: Vec<&str> = Vec::new();
+        let mut identities: Vec<&str> = Vec::new();
         for (identity, weight) in options {
-            let before = seen.iter().filter(|seen| **seen == identity).count();
-            seen.push(identity);
+            let before = identities.iter().filter(|known| **known == identity).count();
+            identities.push(identity);
             let key = match before {
                 0 => xxh3_64(identity.as_bytes()),
                 before => xxh3_64_with_seed(identity.as_bytes(), before as u64),

@@ -49,7 +49,7 @@ pub fn bind(emitted: &[Emitted], scope: &Scope<'_>, routing: &mut Routing) {
     // Hosts of the same VirtualServices share their routes.
     let mut lists = Places::default();
     for (domain, claimed) in claims.iter() {
-        let key = claimed.iter().map(|index| format!("{index} ")).collect();
+        let key = claimed.iter().flat_map(|index| [index.to_string(), " ".to_owned()]).collect();
         let (place, is_new) = lists.enter(key, routing.routes.len());
         if is_new {
             routing.routes.push(merge(claimed, emitted, scope.is_mesh));

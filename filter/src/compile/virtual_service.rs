@@ -105,7 +105,7 @@ fn one(
                     Some(delegate) => check_delegation(http, delegate, is_delegate, at),
                 }
                 let name = if http.name.is_empty() { format!("http[{rule_index}]") } else { http.name.clone() };
-                let name = if delegate.is_some() { name } else { emitting.name(name) };
+                let name = if delegate.is_some() { name } else { emitting.name(&name) };
                 let blocks = block::compile_all(&http.matches, place, scope, at);
                 let rule = rule(http, from(name), scope, at);
                 let Some(delegate) = delegate.filter(|_| !is_delegate) else {
@@ -123,7 +123,7 @@ fn one(
                     } else {
                         merged.name.clone()
                     };
-                    let from = from(emitting.name(name));
+                    let from = from(emitting.name(&name));
                     let blocks = block::compile_all(&merged.matches, place, scope, at);
                     let rule = self::rule(&merged, from, scope, at);
                     let Some((blocks, rule)) = blocks.zip(rule).filter(|_| is_seen) else { return };
@@ -153,11 +153,11 @@ struct Emitting<'r> {
 
 impl Emitting<'_> {
     /// A name that draws can hang on: a second rule of one name counts on.
-    fn name(&mut self, first: String) -> String {
-        let mut name = first.clone();
+    fn name(&mut self, first: &str) -> String {
+        let mut name = first.to_owned();
         while self.names.get(&name).is_some() {
-            let count = self.names.get(&first).unwrap_or(1).saturating_add(1);
-            self.names.set(first.clone(), count);
+            let count = self.names.get(first).unwrap_or(1).saturating_add(1);
+            self.names.set(first.to_owned(), count);
             name = format!("{first}#{count}");
         }
         self.names.set(name.clone(), 1);

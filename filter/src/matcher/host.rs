@@ -25,15 +25,12 @@ impl<T> HostMatch<T> {
         if host == "*" {
             return self.any.get_or_insert_with(new);
         }
-        let (list, name, found) = match host.strip_prefix('*') {
-            Some(suffix) => {
-                let found = self.suffixes.binary_search_by(|(known, _)| order(known, suffix));
-                (&mut self.suffixes, suffix, found)
-            }
-            None => {
-                let found = self.exact.binary_search_by(|(known, _)| (**known).cmp(&*host));
-                (&mut self.exact, &*host, found)
-            }
+        let (list, name, found) = if let Some(suffix) = host.strip_prefix('*') {
+            let found = self.suffixes.binary_search_by(|(known, _)| order(known, suffix));
+            (&mut self.suffixes, suffix, found)
+        } else {
+            let found = self.exact.binary_search_by(|(known, _)| (**known).cmp(&*host));
+            (&mut self.exact, &*host, found)
         };
         let at = found.unwrap_or_else(|at| {
             list.insert(at, (name.into(), new()));

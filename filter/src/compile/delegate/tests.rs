@@ -86,8 +86,8 @@ fn every_pair_that_goes_together_is_a_block_and_the_delegates_part_comes_first()
     assert_eq!(merged[1].uri, ab.uri);
     assert!(merged[1].headers.contains_key("x") && merged[1].name == "r");
     // A block of the delegate's without a partner takes its whole rule away.
-    assert!(blocks(&[a.clone()], home, &[ab.clone(), prefix("/c")], home).is_none());
-    assert_eq!(blocks(&[], home, &[ab.clone()], home).expect("all of the delegate's").1, [(None, Some(0))]);
+    assert!(blocks(std::slice::from_ref(&a), home, &[ab.clone(), prefix("/c")], home).is_none());
+    assert_eq!(blocks(&[], home, std::slice::from_ref(&ab), home).expect("all of the delegate's").1, [(None, Some(0))]);
     assert_eq!(blocks(&[a], home, &[], home).expect("all of the other's").1, [(Some(0), None)]);
 }
 
