@@ -29,6 +29,10 @@ pub struct Exchange {
     pub details: String,
     /// Envoy's response flags: `NR`, `DI,FI` …; empty for none.
     pub flags: String,
+    /// `:path` as it left the proxy, or would have; Latin-1 text.
+    pub path: Option<String>,
+    /// `:authority` as it left the proxy, or would have.
+    pub authority: Option<String>,
     /// The request as it came to the upstream; retries are told apart by [`Exchange::tries`].
     pub upstream: Option<Received>,
     /// How many requests came to the upstream, mirrors left out.
@@ -48,7 +52,7 @@ impl Exchange {
         let flags = told("flags").unwrap_or_default();
         let route = told("route");
         let virtual_service = told("virtual-service").map(|path| named(&path)).transpose()?;
-        let cluster = told("cluster");
+        let (cluster, path, authority) = (told("cluster"), told("path"), told("authority"));
         let fewest = arrived.iter().map(hops).min().unwrap_or_default();
         let (mirrored, mut direct): (Vec<_>, Vec<_>) = arrived.into_iter().partition(|one| hops(one) > fewest);
         let headers = response.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), latin1(value)));
@@ -60,6 +64,8 @@ impl Exchange {
             virtual_service,
             details,
             flags,
+            path,
+            authority,
             tries: direct.len(),
             upstream: direct.pop(),
             mirrored,

@@ -278,6 +278,9 @@ fn revealing(version: &str) -> Value {
         set("cluster", "%UPSTREAM_CLUSTER_RAW%"),
         set("details", "%RESPONSE_CODE_DETAILS%"),
         set("flags", "%RESPONSE_FLAGS%"),
+        // As the router leaves them: an upstream that refuses a path cannot tell it.
+        set("path", "%REQ(:PATH)%"),
+        set("authority", "%REQ(:AUTHORITY)%"),
     ];
     let filter = json!({"name": "revealing", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",

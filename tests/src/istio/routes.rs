@@ -88,6 +88,11 @@ impl Route {
             .collect()
     }
 
+    /// By what a host of the destination is chosen, as JSON of `envoy.config.route.v3.RouteAction.HashPolicy`.
+    pub fn hash_policies(&self) -> &[Value] {
+        list(&self.value["route"]["hash_policy"])
+    }
+
     /// What its fault filter injects, as JSON of `envoy.extensions.filters.http.fault.v3.HTTPFault`; null for nothing.
     pub fn fault(&self) -> &Value {
         &self.value["typed_per_filter_config"]["envoy.filters.http.fault"]

@@ -44,7 +44,11 @@ pub fn plain(case: &CaseFile) -> Result<Plain, String> {
             let spec = manifest.spec();
             let set = spec.as_object().into_iter().flatten().map(|(name, _)| name.clone());
             // What is wrong with a policy is nothing to Istio.
-            let counts = |name: &String| case.lowered.refused || !NEUTRAL.contains(&name.as_str());
+            let counts = |name: &String| {
+                // A gateway of Istio knows nothing but 404 for a host that nobody names.
+                let as_istio = name == "onUnmatched" && !case.spec.proxy.gateway.is_empty();
+                case.lowered.refused || !(as_istio || NEUTRAL.contains(&name.as_str()))
+            };
             ours.extend(set.filter(counts));
         } else {
             manifests.push(json(manifest));
@@ -56,8 +60,9 @@ pub fn plain(case: &CaseFile) -> Result<Plain, String> {
     if !ours.is_empty() {
         return Err(ours.into_iter().collect::<Vec<_>>().join(" and "));
     }
-    // Where a delegate is merged in, the names of both make the route's.
-    let numbered = !manifests.iter().any(|one| rules(one).any(|rule| rule.get("delegate").is_some()));
+    // Where a delegate is merged in, the names of both make the route's, and a place counts only beside another place.
+    let has = |field: &str| manifests.iter().any(|one| rules(one).any(|rule| rule.get(field).is_some()));
+    let numbered = !(has("delegate") && has("name"));
     if numbered && !case.lowered.refused {
         manifests.iter_mut().for_each(number);
     }
