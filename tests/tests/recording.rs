@@ -2,6 +2,8 @@
 
 #![cfg(not(target_family = "wasm"))]
 
+#[path = "recording/chances.rs"]
+mod chances;
 #[path = "recording/observe.rs"]
 mod observe;
 #[path = "recording/traffic.rs"]
