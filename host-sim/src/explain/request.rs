@@ -1,6 +1,7 @@
 //! A request as it is typed: `'GET http://HOST[:PORT]/PATH?QUERY'` and `'NAME: VALUE'` headers.
 
 use std::net::IpAddr;
+use switchyard_filter::connection::Connection;
 use switchyard_filter::headers::is_token;
 use switchyard_filter::request::{Header, Known, Request, Unlisted};
 
@@ -85,7 +86,9 @@ impl Asked {
     /// The request; `source_address` is what a missing one counts as.
     pub fn request<'a>(&self, borrowed: &'a [Header<'a>], source_address: Known<IpAddr>) -> Request<'a> {
         let source_address = self.source_address.map_or(source_address, Known::Present);
-        Request::recorded(borrowed, Unlisted::Absent, source_address, true)
+        // What is typed has no client certificate. Of the rest of the connection nothing is known.
+        const CONNECTION: &Connection<'static> = &Connection { peer: Known::Absent, ..Connection::UNKNOWN };
+        Request::recorded(borrowed, Unlisted::Absent, source_address, true).with_connection(CONNECTION)
     }
 }
 
