@@ -4,6 +4,8 @@ pub mod case;
 #[cfg(not(target_family = "wasm"))]
 pub mod demo;
 #[cfg(not(target_family = "wasm"))]
+pub mod differential;
+#[cfg(not(target_family = "wasm"))]
 pub mod generated;
 #[cfg(not(target_family = "wasm"))]
 pub mod harness;

@@ -1,0 +1,243 @@
+//! How a run went, and how it is told.
+
+use super::compare::{Difference, Pair};
+use super::explained::{EXPLAINED, Explained, REFUSED};
+use super::feature::Features;
+use super::probe::Probe;
+use super::shrink::{Shrunk, shrink};
+use super::unit::Unit;
+use super::upstream::Recorder;
+use super::world::{Entry, GATEWAY_PORTS, HOME};
+use super::{SHRUNK, Size};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+use switchyard_envoy::bootstrap::to_yaml;
+
+/// How a run went.
+#[derive(Debug)]
+pub struct Outcome {
+    size: Size,
+    off: Vec<String>,
+    /// Pairs compared.
+    pub(super) pairs: usize,
+    by_status: BTreeMap<u16, usize>,
+    forwarded: usize,
+    explained: BTreeMap<&'static str, usize>,
+    /// Pairs that differed once and not again.
+    pub(super) passing: usize,
+    pub(super) refused_by_both: usize,
+    pub(super) meant_refusals: BTreeMap<&'static str, usize>,
+    pub(super) only_istio_refuses: Vec<(String, Unit)>,
+    pub(super) only_we_refuse: Vec<(String, Unit)>,
+    /// Shares that lie outside of their interval.
+    pub(super) wrong_shares: Vec<String>,
+    /// Shares compared.
+    pub(super) shares: usize,
+    differing: usize,
+    kinds: BTreeMap<String, (usize, String)>,
+    shrunk: Vec<String>,
+    pub(super) started: Duration,
+    pub(super) compared: Duration,
+    pub(super) took: Duration,
+    logs: String,
+}
+
+impl Outcome {
+    pub(super) fn new(size: Size, features: &Features) -> Self {
+        Self {
+            size,
+            off: features.off(),
+            pairs: 0,
+            by_status: BTreeMap::new(),
+            forwarded: 0,
+            explained: BTreeMap::new(),
+            passing: 0,
+            refused_by_both: 0,
+            meant_refusals: BTreeMap::new(),
+            only_istio_refuses: Vec::new(),
+            only_we_refuse: Vec::new(),
+            wrong_shares: Vec::new(),
+            shares: 0,
+            differing: 0,
+            kinds: BTreeMap::new(),
+            shrunk: Vec::new(),
+            started: Duration::ZERO,
+            compared: Duration::ZERO,
+            took: Duration::ZERO,
+            logs: String::new(),
+        }
+    }
+
+    pub(super) fn count(&mut self, pair: &Pair) {
+        *self.by_status.entry(pair.istio.status).or_default() += 1;
+        self.forwarded += usize::from(pair.istio.endpoint().is_some());
+    }
+
+    pub(super) fn explain(&mut self, explained: &Explained) {
+        *self.explained.entry(explained.what).or_default() += 1;
+    }
+
+    /// Notes what differs, and shrinks one of each kind.
+    pub(super) async fn different(
+        &mut self,
+        different: Vec<(usize, Pair, Vec<Difference>)>,
+        units: &[Unit],
+        shared: &[Value],
+        recorder: &Recorder,
+        logs: String,
+    ) {
+        self.differing = different.len();
+        if self.differing > 0 {
+            say(&format!("{} pairs differ; one of each of {SHRUNK} kinds is made small", self.differing));
+        }
+        for (policy, pair, found) in different {
+            let kind = kind(&found);
+            let Some(unit) = units.get(policy) else { continue };
+            let example = told(&pair, &found, &unit.manifests);
+            let known = self.kinds.entry(kind).or_insert((0, example));
+            known.0 += 1;
+            if known.0 == 1 && self.shrunk.len() < SHRUNK {
+                let manifests: Vec<Value> = shared.iter().chain(&unit.manifests).cloned().collect();
+                let Shrunk { manifests, pair, differences } = shrink(recorder, &manifests, pair, found).await;
+                self.shrunk.push(told(&pair, &differences, &manifests));
+            }
+        }
+        if self.differing > 0 {
+            self.logs = logs;
+        }
+    }
+
+    /// Whether enough ran, and nothing differs without an explanation.
+    pub fn is_good(&self) -> bool {
+        let refused = self.only_istio_refuses.len() + self.only_we_refuse.len();
+        let flaky = self.passing * 200 <= self.pairs;
+        self.pairs > 0 && flaky && refused + self.differing + self.wrong_shares.len() == 0
+    }
+
+    /// What to print.
+    pub fn report(&self) -> String {
+        let mut text = format!(
+            "differential test, SWITCHYARD_SEED={}: {} policies, {} pairs of requests ({} forwarded) in {:.0} s (sides {:.0} s, requests {:.0} s)\n",
+            self.size.seed,
+            self.size.policies,
+            self.pairs,
+            self.forwarded,
+            self.took.as_secs_f64(),
+            self.started.as_secs_f64(),
+            self.compared.saturating_sub(self.started).as_secs_f64(),
+        );
+        let statuses: Vec<String> = self.by_status.iter().map(|(status, count)| format!("{status}: {count}")).collect();
+        let _ = writeln!(text, "Istio's statuses: {}", statuses.join(", "));
+        let _ = writeln!(
+            text,
+            "switched off: {}",
+            if self.off.is_empty() { "nothing".into() } else { self.off.join(", ") }
+        );
+        let _ = writeln!(text, "policies that both refuse: {}", self.refused_by_both);
+        for (part, why) in &REFUSED {
+            let _ = writeln!(
+                text,
+                "policies that only we refuse, meant: {} `{part}`: {why}",
+                self.meant_refusals.get(part).unwrap_or(&0)
+            );
+        }
+        for explained in &EXPLAINED {
+            let count = self.explained.get(explained.what).unwrap_or(&0);
+            let _ = writeln!(text, "explained: {count} of `{}`: {}", explained.what, explained.why);
+        }
+        let _ =
+            writeln!(text, "shares: {} compared, {} outside of their interval", self.shares, self.wrong_shares.len());
+        let _ = writeln!(text, "differed once and not again: {}", self.passing);
+        for share in &self.wrong_shares {
+            let _ = writeln!(text, "WRONG SHARE {share}");
+        }
+        for (title, refused) in
+            [("ONLY ISTIO REFUSES", &self.only_istio_refuses), ("ONLY WE REFUSE", &self.only_we_refuse)]
+        {
+            let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+            for (said, unit) in refused {
+                let count = seen.entry(without_names(said)).or_default();
+                *count += 1;
+                if *count == 1 && seen.len() <= 8 {
+                    let _ = writeln!(text, "{title}: {said}\n{}", yaml(&unit.manifests));
+                }
+            }
+            if !refused.is_empty() {
+                let _ = writeln!(text, "{title}: {} policies, {} reasons:", refused.len(), seen.len());
+                for (said, count) in seen {
+                    let _ = writeln!(text, "  {count} {said}");
+                }
+            }
+        }
+        for shrunk in &self.shrunk {
+            let _ = writeln!(text, "\nDIFFERENT, made small:\n{shrunk}");
+        }
+        for (kind, (count, example)) in &self.kinds {
+            let _ = writeln!(text, "\nDIFFERENT {count} times: {kind}\nfor example:\n{example}");
+        }
+        let _ = write!(text, "unexplained differences: {}", self.differing);
+        if !self.logs.trim().is_empty() {
+            let _ = write!(text, "\nthe Envoys' logs:\n{}", self.logs);
+        }
+        text
+    }
+
+    /// Prints the report, also from a test that passes.
+    pub fn print(&self) {
+        say(&self.report());
+    }
+}
+
+/// Says something also from a test that passes.
+pub(super) fn say(text: &str) {
+    use std::io::Write as _;
+    // Nobody is left to be told when this fails.
+    let _ = writeln!(std::io::stderr(), "\n{text}");
+}
+
+/// Which fields differ, and which statuses.
+fn kind(found: &[Difference]) -> String {
+    let mut fields: Vec<String> =
+        found.iter().map(|one| if one.field == "status" { one.to_string() } else { one.field.clone() }).collect();
+    fields.dedup();
+    fields.truncate(4);
+    fields.join(", ")
+}
+
+fn without_names(said: &str) -> String {
+    said.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect()
+}
+
+fn yaml(manifests: &[Value]) -> String {
+    manifests.iter().map(to_yaml).collect::<Vec<_>>().join("---\n")
+}
+
+/// A failing pair as a case, with what each side does as comments.
+fn told(pair: &Pair, found: &[Difference], manifests: &[Value]) -> String {
+    let mut text = String::new();
+    for one in found {
+        let _ = writeln!(text, "# {one}");
+    }
+    let _ = writeln!(text, "# Istio: {} {}", pair.istio.status, pair.istio.told);
+    let _ = writeln!(text, "# we: {} {}", pair.ours.status, pair.ours.told);
+    let _ = writeln!(text, "# {}", wire(&pair.probe));
+    let port_and_gateway = match pair.probe.entry {
+        Entry::Mesh => json!({"namespace": HOME}),
+        Entry::Gateway(port) => {
+            let name = GATEWAY_PORTS.iter().find(|(known, _)| *known == port).map_or("gw", |(_, name)| name);
+            json!({"namespace": HOME, "gateway": format!("{HOME}/{name}"), "port": port})
+        }
+    };
+    let case = json!({
+        "apiVersion": "switchyard.dev/v1alpha1", "kind": "Case",
+        "spec": {"pins": "", "proxy": port_and_gateway, "requests": [pair.probe.case()]},
+    });
+    text + &yaml(manifests) + "---\n" + &to_yaml(&case)
+}
+
+fn wire(probe: &Probe) -> String {
+    let bytes = probe.request("id").bytes();
+    String::from_utf8_lossy(&bytes).replace("\r\n", " ⏎ ")
+}
