@@ -67,13 +67,13 @@ pub fn check(model: &Model<'_>, notes: &mut Notes) {
             notes.push(manifest.warning(&spec("exportTo"), &message).code("not-exported"));
         }
         for (rule, name) in routed.delegations() {
-            let used = uses.entry(name).or_default();
+            let of_delegate = uses.entry(name).or_default();
             match delegates.get(&name) {
                 None => notes.all.extend(unknown(manifests, manifest, rule, name, &delegates, notes.allow_missing)),
                 Some(delegate) if !delegate.is_seen_by(&manifest.namespace) => {
                     notes.push(not_exported(manifests, manifest, rule, delegate));
                 }
-                Some(_) => used.push((routed, rule)),
+                Some(_) => of_delegate.push((routed, rule)),
             }
         }
     }

@@ -83,7 +83,7 @@ pub fn assign(manifests: &Manifests, domain: &str, services: &mut BTreeMap<Strin
             // Of the host's own the first counts, as in Istio: nothing is merged.
             match (&known.policy, rule.policy(rule.written.traffic_policy.as_ref(), "")) {
                 (Some(first), Some(second)) => {
-                    notes.all.extend(dropped_policy(manifests, &first.origin, &second.origin))
+                    notes.all.extend(dropped_policy(manifests, &first.origin, &second.origin));
                 }
                 (None, policy) => known.policy = policy,
                 (Some(_), None) => {}

@@ -134,8 +134,11 @@ fn check_hash(manifest: &Manifest, at: &str, hash: &ConsistentHash, notes: &mut 
     }
 }
 
+/// Whether a number below [`LARGEST_TABLE`] is a prime.
 fn is_prime(number: u32) -> bool {
-    number > 1 && (2..).take_while(|divisor| divisor * divisor <= number).all(|divisor| number % divisor != 0)
+    // 2,237 squared is above it.
+    let mut divisors = (2..2_237).take_while(|divisor| divisor * divisor <= number);
+    number > 1 && divisors.all(|divisor| !number.is_multiple_of(divisor))
 }
 
 #[cfg(test)]
