@@ -99,7 +99,9 @@ fn observe(
             abort = hint("x-envoy-fault-abort-request").or(grpc);
             delay = delay.or(hint("x-envoy-fault-delay-request").and_then(|value| value.parse().ok()));
             let mirror = |number| joined(&headers, &format!("x-switchyard-mirror-{number}"));
-            seen.mirrors = (1..=16).filter_map(mirror).collect();
+            if abort.is_none() {
+                seen.mirrors = (1..=16).filter_map(mirror).collect();
+            }
             let asked = headers.iter().filter_map(|(name, value)| {
                 let name = name.strip_prefix(ANSWER.as_bytes())?;
                 Some((name.to_vec(), value.clone()))
