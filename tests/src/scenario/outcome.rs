@@ -86,12 +86,11 @@ pub fn judge(step: &Step, outcomes: &[Outcome]) -> Vec<String> {
     let mut counts = vec![0; step.expect.len()];
     let mut unexpected: BTreeMap<String, usize> = BTreeMap::new();
     for outcome in outcomes {
-        match step.expect.iter().position(|expected| outcome.differs(expected).is_empty()) {
-            Some(index) => counts[index] += 1,
-            None => {
-                let nearest = step.expect.iter().map(|expected| outcome.differs(expected)).min_by_key(Vec::len);
-                *unexpected.entry(nearest.unwrap_or_default().join(", ")).or_default() += 1;
-            }
+        if let Some(index) = step.expect.iter().position(|expected| outcome.differs(expected).is_empty()) {
+            counts[index] += 1;
+        } else {
+            let nearest = step.expect.iter().map(|expected| outcome.differs(expected)).min_by_key(Vec::len);
+            *unexpected.entry(nearest.unwrap_or_default().join(", ")).or_default() += 1;
         }
     }
     let mut wrong: Vec<String> =
