@@ -101,7 +101,7 @@ pub fn check_actions(http: &HttpRoute, at: &mut At) {
     ];
     let set: Vec<&str> = actions.iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect();
     match set.as_slice() {
-        [] => at.error("a rule needs `route`, `redirect` or `directResponse`"),
+        [] => at.error("a rule needs `route`, `redirect`, `directResponse` or `delegate`"),
         ["route"] => {}
         [answer] => {
             for (field, set) in [("fault", http.fault.is_some()), ("rewrite", http.rewrite.is_some())] {

@@ -68,7 +68,7 @@ fn every_error_of_a_document_is_told_at_once() {
             "virtualServices[0].http[1].stickyBy: set one of `httpCookie`, `httpHeaderName`, `httpQueryParameterName` and `useSourceIp: true`",
             "virtualServices[0].http[1].timeout: `0s`: at least `1ms`",
             "virtualServices[0].http[2].route: the sum of all weights is 0: give one destination at least 1",
-            "virtualServices[0].http[3]: a rule needs `route`, `redirect` or `directResponse`",
+            "virtualServices[0].http[3]: a rule needs `route`, `redirect`, `directResponse` or `delegate`",
             "virtualServices[1].name: `Work_shop/a` is there twice",
             "virtualServices[1]: `http` is missing: there is no rule",
             "virtualServices[1].creationTimestamp: `yesterday` is no time: write `2026-01-31T12:00:00Z`",
