@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 const RULES: usize = 10_000;
 /// A debug build compiles regexes far more slowly: it gets fewer, a release build all.
 const REGEXES: usize = if cfg!(debug_assertions) { 2_000 } else { RULES };
-/// A debug build is some ten times slower than what people run, and other tests run beside.
-const MOST: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 10 });
+/// Other tests run beside; alone a release build takes a fifth of it.
+const MOST: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 30 });
 
 /// How many are reached, hidden and not decided.
 fn counted(rules_in_all: usize, block: impl Fn(usize) -> Value) -> [usize; 3] {
