@@ -184,7 +184,6 @@ impl Outcome {
     }
 
     fn count(&mut self, case: &CaseFile, result: Result<(Done, usize), String>) {
-        let name = &case.lowered.name;
         self.stuck += result.as_ref().map_or(0, |(_, stuck)| *stuck);
         match result.map(|(done, _)| done) {
             Ok(Done::Refused(true)) => {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long it may take until it serves: it takes 0.2 s alone with few manifests, 1 s with 400 VirtualServices.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long it may then say that there is no service. One start of six never does what it has read (its registry starts
 /// to listen after the files were told, and nobody tells them again); the others do within 0.03 s.
 const EMPTY: Duration = Duration::from_millis(400);

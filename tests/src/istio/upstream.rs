@@ -43,7 +43,7 @@ fn subsets(entry: &Value, rules: &[Value]) -> Vec<Value> {
             format!("{host}.{}.svc.cluster.local", rule["metadata"]["namespace"].as_str().unwrap_or(namespace))
         };
         let means = |known: &&str| **known == full || full.strip_prefix('*').is_some_and(|end| known.ends_with(end));
-        if hosts.iter().any(|known| means(&known)) {
+        if hosts.iter().any(means) {
             for subset in list(&rule["spec"]["subsets"]) {
                 let labels = if subset["labels"].is_object() { subset["labels"].clone() } else { json!({}) };
                 if !found.contains(&labels) {

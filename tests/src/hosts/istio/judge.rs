@@ -100,7 +100,7 @@ impl Judge<'_> {
             ("subset", _) => {
                 let subset = parts.get(2).filter(|subset| !subset.is_empty());
                 self.destination(field, expected, subset.map(|subset| (*subset).into()), |name| {
-                    name.splitn(4, '|').nth(2).unwrap_or_default()
+                    name.split('|').nth(2).unwrap_or_default()
                 });
             }
             ("port", _) => {
