@@ -144,8 +144,13 @@ impl Manifests {
             .filter_map(|manifest| {
                 let why = Unread::of(&manifest.api_version, &manifest.kind_name).lost()?;
                 let message = format!("`{manifest}` would not be in force: {why}");
+                // What tutorials patch in is mostly a script that tags requests.
+                let instead = match manifest.kind_name.as_str() {
+                    "EnvoyFilter" => "where it sets a header, write a tag of a SwitchyardPolicy; else ",
+                    _ => "",
+                };
                 Some(manifest.error(&kind, &message).help(format!(
-                    "leave it out, or say that it does not matter here: `--ignore-kind {}`",
+                    "{instead}leave it out, or say that it does not matter here: `--ignore-kind {}`",
                     manifest.kind_name
                 )))
             })

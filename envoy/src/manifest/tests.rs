@@ -350,7 +350,7 @@ metadata: {name: c}
     assert_eq!(read.all, []);
     insta::assert_snapshot!(short(&read.refused(&BTreeSet::new())), @r#"
     policy.yaml:3:7 kind: `AuthorizationPolicy shop/deny` would not be in force: requests that it denies would be let through (leave it out, or say that it does not matter here: `--ignore-kind AuthorizationPolicy`)
-    policy.yaml:8:7 kind: `EnvoyFilter default/lua` would not be in force: its patches would be missing (leave it out, or say that it does not matter here: `--ignore-kind EnvoyFilter`)
+    policy.yaml:8:7 kind: `EnvoyFilter default/lua` would not be in force: its patches would be missing (where it sets a header, write a tag of a SwitchyardPolicy; else leave it out, or say that it does not matter here: `--ignore-kind EnvoyFilter`)
     "#);
     assert_eq!(read.refused(&BTreeSet::from(["EnvoyFilter".into(), "AuthorizationPolicy".into()])), []);
 }
