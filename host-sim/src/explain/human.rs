@@ -121,7 +121,9 @@ fn decision(report: &Report, explanation: &Explanation, out: &mut String) {
     for draw in explanation.draws.iter().filter(|draw| !draw.choice.starts_with("tag/")) {
         let _ = writeln!(out, "    {}", drawn(draw));
     }
-    for chance in &report.chances {
+    // Who is answered by a fault does not come to where copies are made.
+    let is_aborted = report.fault.as_ref().is_some_and(|fault| fault.abort_status.or(fault.grpc_status).is_some());
+    for chance in report.chances.iter().filter(|chance| !is_aborted || !chance.what.starts_with("mirror ")) {
         let _ = writeln!(out, "  {}", self::chance(chance));
     }
     if report.action == ActionName::Forward {
