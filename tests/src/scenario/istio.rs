@@ -58,7 +58,8 @@ fn steps(scenario: &Scenario) -> &[Step] {
 }
 
 async fn run(scenario: &Scenario, read: &Manifests) -> Result<Vec<String>, String> {
-    let (workloads, mut manifests) = Workloads::start(read).await?;
+    let mut workloads = Workloads::default();
+    let mut manifests = workloads.place(read).await?;
     let proxies = proxies(scenario, &read.namespace, &manifests);
     manifests.extend(proxies.values().flat_map(Proxy::manifests));
     let started = Istiod::start(&manifests).await;

@@ -12,12 +12,12 @@ pub struct Workloads {
 }
 
 impl Workloads {
-    /// Starts what the ServiceEntries list, and gives the manifests with these addresses in place of theirs.
+    /// Starts what the ServiceEntries list and does not run yet, and gives the manifests with these addresses in place
+    /// of theirs.
     ///
     /// A workload is named `app-version` after its labels, without them after the host. Addresses are of 127/8 and
     /// differ, since istiod tells endpoints apart by them.
-    pub async fn start(manifests: &Manifests) -> Result<(Self, Vec<Value>), String> {
-        let mut workloads = Self::default();
+    pub async fn place(&mut self, manifests: &Manifests) -> Result<Vec<Value>, String> {
         let mut texts = Vec::new();
         for (index, manifest) in manifests.all.iter().chain(&manifests.unread).enumerate() {
             let mut text = manifest.node.to_json();
@@ -30,7 +30,7 @@ impl Workloads {
                 let spec = text.get_mut("spec").and_then(|spec| spec.get_mut("endpoints"));
                 let endpoints = spec.and_then(Value::as_array_mut).into_iter().flatten();
                 for (number, endpoint) in endpoints.enumerate() {
-                    let port = workloads.of(&name(endpoint, &host)).await?;
+                    let port = self.of(&name(endpoint, &host)).await?;
                     let names = ports.as_array().into_iter().flatten().filter_map(|port| port["name"].as_str());
                     let to: BTreeMap<&str, u16> = names.map(|name| (name, port)).collect();
                     endpoint["address"] = json!(format!("127.1.{index}.{}", number + 1));
@@ -39,7 +39,7 @@ impl Workloads {
             }
             texts.push(text);
         }
-        Ok((workloads, texts))
+        Ok(texts)
     }
 
     /// The port of a workload, which is started when it is not there yet.
