@@ -9,6 +9,21 @@ use std::sync::Arc;
 /// The full names of a VirtualService's hosts, and its routes.
 pub type Emitted = (Vec<String>, Arc<[Route]>);
 
+/// The services that a sidecar knows at this port.
+fn known<'a>(scope: &'a Scope<'_>) -> impl Iterator<Item = &'a str> {
+    scope.services.iter().filter(|(_, place)| is_known(*place, scope)).map(|(host, _)| host)
+}
+
+fn is_known(place: usize, scope: &Scope<'_>) -> bool {
+    let service = scope.document.services.get(place);
+    service.is_some_and(|service| service.ports.is_empty() || service.ports.contains(&scope.port))
+}
+
+/// Whether a host is below a wildcard.
+fn covers(wildcard: &str, host: &str) -> bool {
+    host.ends_with(wildcard.trim_start_matches('*'))
+}
+
 /// Puts routes into virtual hosts. In a mesh the first VirtualService for a host has it alone; on a gateway their
 /// routes follow each other, those that take everything last.
 pub fn bind(emitted: &[Emitted], scope: &Scope<'_>, routing: &mut Routing) {
@@ -20,9 +35,15 @@ pub fn bind(emitted: &[Emitted], scope: &Scope<'_>, routing: &mut Routing) {
             continue;
         }
         for host in names {
-            let aliases = if scope.is_mesh { name::aliases(host, scope.proxy_namespace) } else { Vec::new() };
+            let mut aliases = if scope.is_mesh { name::aliases(host, scope.proxy_namespace) } else { Vec::new() };
             if host.starts_with('*') {
                 wildcards.push((host, index));
+                // In a mesh it stands for the services below it, and for itself only where there are none.
+                if scope.is_mesh && known(scope).any(|service| covers(host, service)) {
+                    continue;
+                }
+            } else if scope.is_mesh && scope.services.get(host).is_some_and(|place| is_known(place, scope)) {
+                aliases.push(format!("{host}."));
             }
             for domain in core::iter::once(host.clone()).chain(aliases) {
                 let claimed = claims.of(domain);
@@ -35,10 +56,11 @@ pub fn bind(emitted: &[Emitted], scope: &Scope<'_>, routing: &mut Routing) {
     if scope.is_mesh {
         // Services that only a wildcard covers are served under their short names too. Of equal ones the first has it.
         wildcards.sort_unstable_by_key(|(host, index)| (usize::MAX.saturating_sub(host.len()), *index));
-        for (service, _) in scope.services.iter() {
-            let covered = wildcards.iter().find(|(host, _)| service.ends_with(host.trim_start_matches('*')));
+        for service in known(scope) {
+            let covered = wildcards.iter().find(|(host, _)| covers(host, service));
             let Some((_, index)) = covered.filter(|_| !claims.has(service)) else { continue };
-            for domain in core::iter::once(service.to_owned()).chain(name::aliases(service, scope.proxy_namespace)) {
+            let own = [service.to_owned(), format!("{service}.")];
+            for domain in own.into_iter().chain(name::aliases(service, scope.proxy_namespace)) {
                 let claimed = claims.of(domain);
                 if claimed.is_empty() {
                     claimed.push(*index);
