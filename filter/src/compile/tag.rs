@@ -99,6 +99,10 @@ fn host_match(named: &[String], scope: &Scope<'_>) -> HostMatch<()> {
             for alias in name::aliases(host, scope.proxy_namespace) {
                 hosts.entry(&alias, || ());
             }
+            // Services are served under it (`bind`): a client must not get around a tag by it.
+            if !host.starts_with('*') {
+                hosts.entry(&format!("{host}."), || ());
+            }
         }
     };
     for host in named {
