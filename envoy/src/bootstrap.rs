@@ -10,7 +10,7 @@ mod http;
 mod stats;
 mod yaml;
 
-pub(crate) use cluster::clusters;
+pub use cluster::clusters;
 pub use yaml::to_yaml;
 
 use crate::diagnostic::Diagnostic;
@@ -49,12 +49,16 @@ pub struct Generated {
 ///
 /// # Errors
 /// Two listeners of one address (the mesh, gateways, the admin interface), a filter that is no module, a recording that
-/// is a folder, a rule with more mirrors than a route gets policies, or what [`Model::listener`] says.
+/// is a folder, a rule with more mirrors than a route gets policies, certificates that are not there, or what [`Model::listener`] says.
 pub fn generate(model: &Model<'_>, settings: &Settings) -> Result<Generated, Vec<Diagnostic>> {
     let listeners = compile(model)?;
     let mut wrong = check::addresses(model, &listeners, settings);
     wrong.extend(check::files(settings));
     wrong.extend(listeners.iter().flat_map(check::mirrors));
+    let clusters = clusters(model).unwrap_or_else(|found| {
+        wrong.extend(found);
+        Value::Null
+    });
     if !wrong.is_empty() {
         return Err(wrong);
     }
@@ -63,7 +67,7 @@ pub fn generate(model: &Model<'_>, settings: &Settings) -> Result<Generated, Vec
         "admin": {"address": address(settings.admin)},
         "static_resources": {
             "listeners": listeners.iter().map(|listener| self::listener(listener, settings)).collect::<Value>(),
-            "clusters": clusters(model),
+            "clusters": clusters,
         },
     });
     if let (stats @ Value::Object(_), Value::Object(fields)) = (stats::stats(&listeners), &mut bootstrap) {
@@ -76,15 +80,19 @@ pub fn generate(model: &Model<'_>, settings: &Settings) -> Result<Generated, Vec
 /// to put first; and the clusters. Translate with [`Around::Parts`](crate::translate::Around::Parts) for them.
 ///
 /// # Errors
-/// A filter that is no module, a recording that is a folder, a rule with more mirrors than a route gets policies, or what [`Model::listener`] says.
+/// A filter that is no module, a recording that is a folder, a rule with more mirrors than a route gets policies, certificates that are not there, or what [`Model::listener`] says.
 pub fn parts(model: &Model<'_>, settings: &Settings) -> Result<Vec<(String, Value)>, Vec<Diagnostic>> {
     let listeners = compile(model)?;
     let mut wrong = check::files(settings);
     wrong.extend(listeners.iter().flat_map(check::mirrors));
+    let clusters = clusters(model).unwrap_or_else(|found| {
+        wrong.extend(found);
+        Value::Null
+    });
     if !wrong.is_empty() {
         return Err(wrong);
     }
-    let mut parts = vec![("clusters.yaml".to_owned(), json!({"clusters": clusters(model)}))];
+    let mut parts = vec![("clusters.yaml".to_owned(), json!({"clusters": clusters}))];
     if let stats @ Value::Object(_) = stats::stats(&listeners) {
         parts.push(("stats-config.yaml".to_owned(), json!({"stats_config": stats})));
     }

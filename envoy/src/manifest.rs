@@ -3,6 +3,7 @@
 //! What is inside of a `spec` is read elsewhere: Istio's kinds in the modules below, VirtualServices by the filter.
 
 mod destination_rule;
+mod duration;
 mod files;
 mod gateway;
 mod kind;
@@ -12,7 +13,8 @@ mod service;
 mod service_entry;
 mod traffic_policy;
 
-pub use destination_rule::{DestinationRule, Subset};
+pub use destination_rule::{DestinationRule, Subset, WorkloadSelector};
+pub use duration::Duration;
 pub use files::{Input, OpenError};
 pub use gateway::{Gateway, Server, ServerPort};
 pub use kind::{Kind, Unread};
@@ -20,7 +22,11 @@ pub use policy::{Sticky, SwitchyardPolicy};
 pub use read::{read, read_sources};
 pub use service::{Ignored, Service, ServicePort};
 pub use service_entry::{Location, Resolution, ServiceEntry, ServiceEntryPort, WorkloadEntry};
-pub use traffic_policy::{ConsistentHash, LoadBalancer, Maglev, PortTrafficPolicy, RingHash, TrafficPolicy};
+pub use traffic_policy::{
+    ClientTls, ClientTlsMode, ConnectionPool, ConsistentHash, Distribute, Failover, H2UpgradePolicy, HttpSettings,
+    LoadBalancer, LocalityLbSetting, Maglev, OutlierDetection, PortTrafficPolicy, ProxyProtocol, ProxyProtocolVersion,
+    RetryBudget, RingHash, SimpleLb, TcpKeepalive, TcpSettings, TrafficPolicy, Warmup,
+};
 
 use crate::diagnostic::{ADVICE, Diagnostic, Severity, sort};
 use crate::source::{Place, Source};

@@ -9,10 +9,12 @@ mod dormant;
 mod gateway;
 mod known;
 mod listener;
+mod locality;
 mod missing;
 mod name;
 mod origin;
 mod policy;
+mod proxy;
 mod reach;
 mod subset;
 mod traffic;
@@ -20,8 +22,9 @@ mod virtual_service;
 
 pub use known::{Endpoint, Known, KnownPort, Origin, Resolve};
 pub use listener::Listener;
+pub use locality::Locality;
 pub use subset::KnownSubset;
-pub use traffic::KnownPolicy;
+pub use traffic::{Effective, KnownPolicy};
 
 use crate::diagnostic::{Diagnostic, Severity, sort};
 use crate::manifest::{Kind, Manifest, Manifests};
@@ -31,6 +34,7 @@ use gateway::EdgePort;
 use origin::Origins;
 use policy::Policies;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use switchyard_filter::document::{AccessLog, Document, Proxy, VirtualService};
 use switchyard_filter::error::is_directly_below;
 use virtual_service::Routed;
@@ -61,6 +65,13 @@ pub struct Options {
     pub mesh_port: Option<u16>,
     /// The cluster's DNS domain.
     pub domain: String,
+    /// Labels of the proxy: what `sourceLabels` and the `workloadSelector` of a DestinationRule look at.
+    pub labels: BTreeMap<String, String>,
+    /// Where the proxy is: `region/zone/subzone`, as far as it is known.
+    pub locality: String,
+    /// Where certificates are that manifests name and that a mesh would have: `DIR/<credentialName>/tls.crt`, `tls.key`
+    /// and `ca.crt`; those of `ISTIO_MUTUAL` in `DIR/default`.
+    pub certs: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -71,6 +82,9 @@ impl Default for Options {
             access_log: AccessLog::Decision,
             mesh_port: None,
             domain: "cluster.local".into(),
+            labels: BTreeMap::new(),
+            locality: String::new(),
+            certs: None,
         }
     }
 }
@@ -95,7 +109,7 @@ impl<'a> Model<'a> {
     pub fn new(manifests: &'a Manifests, options: &Options) -> Result<Self, Vec<Diagnostic>> {
         let mut notes = Notes { all: vec![], unread: vec![], allow_missing: options.allow_missing };
         let mut services = known::services(manifests, &options.domain, &mut notes);
-        subset::assign(manifests, &options.domain, &mut services, &mut notes);
+        subset::assign(manifests, options, &mut services, &mut notes);
         let mut routed = virtual_service::read(manifests, &mut notes);
         let policies = Policies::merge(manifests, options, &mut routed, &mut notes);
         let edges = gateway::ports(manifests, &routed, &mut notes);
@@ -168,7 +182,7 @@ impl<'a> Model<'a> {
             namespace: self.manifests.namespace.clone(),
             gateways: edge.gateways.keys().cloned().collect(),
             port: Some(*port),
-            labels: BTreeMap::new(),
+            labels: self.options.labels.clone(),
         });
         mesh.then(|| self.mesh()).into_iter().chain(edges).collect()
     }
@@ -186,7 +200,7 @@ impl<'a> Model<'a> {
             namespace: self.manifests.namespace.clone(),
             gateways: vec![gateway::MESH.into()],
             port: Some(self.options.mesh_port.or(agreed).unwrap_or(80)),
-            labels: BTreeMap::new(),
+            labels: self.options.labels.clone(),
         }
     }
 

@@ -1,132 +1,143 @@
-//! Clusters: one for each known host, port and subset, routed to or not, as istiod makes them (istio.md 2.0).
+//! Clusters: one for each known host, port and subset, routed to or not, as istiod makes them (istio.md 2.0 to 2.5).
+//!
+//! Types are Envoy's messages, in its field names and with what is used of them; each concern has a file.
 
-use super::typed;
-use crate::manifest::LoadBalancer;
-use crate::translate::{Endpoint, Known, KnownPort, KnownSubset, Model, Resolve};
-use serde_json::{Map, Value, json};
+mod any;
+mod circuit_breakers;
+mod discovery;
+mod endpoints;
+mod http_protocol_options;
+mod load_balancing;
+mod outlier_detection;
+mod priority;
+mod transport_socket;
+
+use crate::diagnostic::{Diagnostic, sort};
+use crate::manifest::{Duration, SimpleLb};
+use crate::translate::{Effective, Known, KnownPort, KnownSubset, Model, Resolve};
+use any::Any;
+use circuit_breakers::{CircuitBreakers, UpstreamConnectionOptions};
+use discovery::{ClusterType, DiscoveryType};
+use endpoints::ClusterLoadAssignment;
+use http_protocol_options::HttpProtocolOptions;
+use load_balancing::{CommonLb, LoadBalancing};
+use outlier_detection::OutlierDetection;
+use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
+use transport_socket::TransportSocket;
 
-/// Istio has no limit where a DestinationRule sets none (istio.md 2.2).
-const NO_LIMIT: u32 = u32::MAX;
+/// Istio's, where a DestinationRule says nothing (istio.md 2.0).
+const CONNECT_TIMEOUT: Duration = Duration { ms: 10_000 };
+
+/// `envoy.config.cluster.v3.Cluster`.
+#[expect(clippy::struct_field_names, reason = "Envoy's names")]
+#[derive(Debug, Serialize)]
+struct Cluster {
+    name: String,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    discovery_type: Option<DiscoveryType>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_type: Option<ClusterType>,
+    connect_timeout: Duration,
+    #[serde(flatten)]
+    load_balancing: LoadBalancing,
+    #[serde(skip_serializing_if = "CommonLb::is_empty")]
+    common_lb_config: CommonLb,
+    circuit_breakers: CircuitBreakers,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outlier_detection: Option<OutlierDetection>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_connection_options: Option<UpstreamConnectionOptions>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    typed_extension_protocol_options: BTreeMap<&'static str, Any<HttpProtocolOptions>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transport_socket: Option<TransportSocket>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    load_assignment: Option<ClusterLoadAssignment>,
+}
 
 /// Every cluster, by host, port and subset.
-pub fn clusters(model: &Model<'_>) -> Value {
-    let mut all = vec![];
+///
+/// # Errors
+/// Certificates that are not there.
+pub fn clusters(model: &Model<'_>) -> Result<Value, Vec<Diagnostic>> {
+    let mut all: Vec<Cluster> = vec![];
+    let mut wrong = vec![];
     for known in model.services().values() {
         for port in &known.ports {
-            let subsets = std::iter::once(None).chain(known.subsets.iter().map(Some));
-            all.extend(subsets.filter_map(|subset| cluster(known, *port, subset)));
+            for subset in std::iter::once(None).chain(known.subsets.iter().map(Some)) {
+                match cluster(model, known, *port, subset) {
+                    Ok(cluster) => all.extend(cluster),
+                    Err(found) => wrong.extend(found),
+                }
+            }
         }
     }
-    all.into()
+    if wrong.is_empty() {
+        serde_json::to_value(all).map_err(|error| vec![Diagnostic::unplaced(error.to_string())])
+    } else {
+        sort(&mut wrong);
+        Err(wrong)
+    }
 }
 
-fn cluster(known: &Known, port: KnownPort, subset: Option<&KnownSubset>) -> Option<Value> {
+/// The cluster of a host's port; `None` where Istio makes none.
+fn cluster(
+    model: &Model<'_>,
+    known: &Known,
+    port: KnownPort,
+    subset: Option<&KnownSubset>,
+) -> Result<Option<Cluster>, Vec<Diagnostic>> {
+    let policy = known.policy_of(subset, port.number);
     let endpoints: Vec<_> = known.endpoints_of(subset).collect();
     // istio.md 2.0: no cluster where there is no name to resolve; with fixed addresses there is one, without hosts.
-    if endpoints.is_empty() && known.resolve != Resolve::Static {
-        return None;
+    if endpoints.is_empty() && known.resolve != Resolve::Static && !is_passthrough_subset(subset) {
+        return Ok(None);
     }
-    let subset_of = subset;
-    let subset = subset.map_or("", |subset| subset.name.as_str());
-    let name = format!("outbound|{}|{subset}|{}", port.number, known.host);
-    let mut cluster = json!({
-        "name": name,
-        "connect_timeout": "10s",
-        "lb_policy": "LEAST_REQUEST",
-        "circuit_breakers": {"thresholds": [{
-            "max_connections": NO_LIMIT,
-            "max_pending_requests": NO_LIMIT,
-            "max_requests": NO_LIMIT,
-            "max_retries": NO_LIMIT,
-        }]},
-        "load_assignment": {"cluster_name": name, "endpoints": localities(&endpoints, port.number)},
+    let subset_name = subset.map_or("", |subset| subset.name.as_str());
+    let name = format!("outbound|{}|{subset_name}|{}", port.number, known.host);
+    let mut options = HttpProtocolOptions::of(port, policy.connection_pool);
+    let tls = policy.tls.as_ref().map(|(tls, origin)| transport_socket::Tls {
+        written: tls,
+        origin,
+        default_sni: format!("outbound_.{}_.{subset_name}_.{}", port.number, known.host),
+        subject_alt_names: &known.subject_alt_names,
     });
-    if let Value::Object(fields) = &mut cluster {
-        match known.resolve {
-            Resolve::Static => fields.insert("type".into(), "STATIC".into()),
-            Resolve::Dns => fields.insert("cluster_type".into(), dns(false)),
-            Resolve::DnsRoundRobin => fields.insert("cluster_type".into(), dns(true)),
-        };
-        hashing(known.load_balancer(subset_of, port.number), fields);
-        if port.http2 {
-            let options = json!({"explicit_http_config": {"http2_protocol_options": {}}});
-            let message = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-            fields.insert("typed_extension_protocol_options".into(), json!({message: typed(message, options)}));
-        }
-    }
-    Some(cluster)
-}
-
-/// How an endpoint is chosen by a hash: on a ring of 1024 places, if nothing else is written (istio.md 2.4).
-fn hashing(load_balancer: Option<&LoadBalancer>, cluster: &mut Map<String, Value>) {
-    let Some(hash) = load_balancer.and_then(|load_balancer| load_balancer.consistent_hash.as_ref()) else { return };
-    let (policy, field, config) = match (&hash.maglev, &hash.ring_hash) {
-        (Some(maglev), _) => {
-            let size = maglev.table_size.filter(|size| *size != 0);
-            ("MAGLEV", "maglev_lb_config", size.map(|size| json!({"table_size": size})))
-        }
-        (None, ring) => {
-            let size = match ring {
-                Some(ring) => ring.minimum_ring_size.filter(|size| *size != 0),
-                None => Some(hash.minimum_ring_size.filter(|size| *size != 0).unwrap_or(1024)),
-            };
-            ("RING_HASH", "ring_hash_lb_config", size.map(|size| json!({"minimum_ring_size": size})))
-        }
-    };
-    cluster.insert("lb_policy".into(), policy.into());
-    if let Some(config) = config {
-        cluster.insert(field.into(), config);
-    }
-}
-
-/// Names, resolved as Istio has them resolved (istio.md 2.0). What was `STRICT_DNS` and `LOGICAL_DNS`: those types' own
-/// settings are deprecated. `single`: all addresses are one endpoint.
-fn dns(single: bool) -> Value {
-    let mut settings = json!({
-        "dns_lookup_family": "V4_PREFERRED",
-        "dns_refresh_rate": "60s",
-        "respect_dns_ttl": true,
+    let transport_socket = transport_socket::of(model, tls, policy.proxy_protocol, &mut options)?;
+    let common_lb_config = CommonLb::of(&policy);
+    let is_passthrough = is_passthrough(&policy);
+    let load_assignment = (!is_passthrough).then(|| {
+        let mut groups = endpoints::by_locality(&endpoints, port.number);
+        let is_resolved = known.resolve != Resolve::Static;
+        priority::apply(&mut groups, &policy, &model.locality(), &model.proxy_labels(), is_resolved);
+        ClusterLoadAssignment::new(&name, groups)
     });
-    if let Value::Object(fields) = &mut settings
-        && single
-    {
-        fields.insert("all_addresses_in_single_endpoint".into(), true.into());
-    }
-    json!({"name": "envoy.cluster.dns", "typed_config": typed("envoy.extensions.clusters.dns.v3.DnsCluster", settings)})
+    let (discovery_type, cluster_type) = discovery::of(known.resolve, is_passthrough);
+    let tcp = policy.connection_pool.and_then(|pool| pool.tcp.as_ref());
+    Ok(Some(Cluster {
+        discovery_type,
+        cluster_type,
+        connect_timeout: tcp.and_then(|tcp| tcp.connect_timeout).unwrap_or(CONNECT_TIMEOUT),
+        load_balancing: LoadBalancing::of(policy.load_balancer),
+        common_lb_config,
+        circuit_breakers: CircuitBreakers::of(policy.connection_pool, policy.retry_budget),
+        outlier_detection: policy.outlier_detection.map(OutlierDetection::of),
+        upstream_connection_options: tcp.and_then(UpstreamConnectionOptions::of),
+        typed_extension_protocol_options: options.into_extension(),
+        transport_socket,
+        load_assignment,
+        name,
+    }))
 }
 
-/// Endpoints by where they are, in order of the name.
-fn localities(endpoints: &[&Endpoint], port: u16) -> Value {
-    let mut by_locality: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-    for endpoint in endpoints {
-        by_locality.entry(&endpoint.locality).or_default().push(host(endpoint, port));
-    }
-    by_locality
-        .into_iter()
-        .map(|(name, hosts)| {
-            let mut locality = json!({"lb_endpoints": hosts});
-            let parts =
-                ["region", "zone", "sub_zone"].into_iter().zip(name.split('/')).filter(|(_, part)| !part.is_empty());
-            let parts: Map<_, _> = parts.map(|(key, part)| (key.to_owned(), part.into())).collect();
-            if let Value::Object(fields) = &mut locality
-                && !parts.is_empty()
-            {
-                fields.insert("locality".into(), parts.into());
-            }
-            locality
-        })
-        .collect()
+fn is_passthrough(policy: &Effective<'_>) -> bool {
+    policy.load_balancer.is_some_and(|balancer| balancer.simple == SimpleLb::Passthrough)
 }
 
-fn host(endpoint: &Endpoint, port: u16) -> Value {
-    let port = endpoint.ports.get(&port).copied().unwrap_or(port);
-    let address = json!({"socket_address": {"address": endpoint.address, "port_value": port}});
-    let mut host = json!({"endpoint": {"address": address}});
-    if let Value::Object(fields) = &mut host
-        && endpoint.weight != 1
-    {
-        fields.insert("load_balancing_weight".into(), endpoint.weight.into());
-    }
-    host
+/// A subset that says so itself needs no endpoints.
+fn is_passthrough_subset(subset: Option<&KnownSubset>) -> bool {
+    let policy = subset.and_then(|subset| subset.policy.as_ref());
+    let balancer = policy.and_then(|policy| policy.written.load_balancer.as_ref());
+    balancer.is_some_and(|balancer| balancer.simple == SimpleLb::Passthrough)
 }

@@ -160,14 +160,17 @@ fn there_is_a_cluster_for_each_host_port_and_subset_as_istio_names_them() {
       name: envoy.cluster.dns
       typed_config:
         "@type": type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster
+        dns_jitter: "0.100s"
         dns_lookup_family: V4_PREFERRED
         dns_refresh_rate: "60s"
         respect_dns_ttl: true
     load_assignment:
       cluster_name: "outbound|443||api.example.com"
       endpoints:
-        - lb_endpoints:
-            - endpoint:
+        - load_balancing_weight: 1
+          lb_endpoints:
+            - load_balancing_weight: 1
+              endpoint:
                 address:
                   socket_address:
                     address: api.example.com
@@ -176,13 +179,16 @@ fn there_is_a_cluster_for_each_host_port_and_subset_as_istio_names_them() {
     insta::assert_snapshot!(to_yaml(&clusters[1]["load_assignment"]), @r#"
     cluster_name: "outbound|80||shop.demo.svc.cluster.local"
     endpoints:
-      - lb_endpoints:
-          - endpoint:
+      - load_balancing_weight: 1
+        lb_endpoints:
+          - load_balancing_weight: 1
+            endpoint:
               address:
                 socket_address:
                   address: "::1"
                   port_value: 80
-      - lb_endpoints:
+      - load_balancing_weight: 3
+        lb_endpoints:
           - load_balancing_weight: 3
             endpoint:
               address:

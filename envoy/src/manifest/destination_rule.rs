@@ -13,8 +13,19 @@ record! {
         subsets: Vec<Subset> = "subsets",
         /// How the host is spoken to.
         traffic_policy: Option<TrafficPolicy> = "trafficPolicy",
+        /// The namespaces of proxies that it is for: names, `.` for its own, `*` for all. Default: all.
+        export_to: Vec<String> = "exportTo",
+        /// The proxies of its own namespace that it is for, alone and before others.
+        workload_selector: Option<WorkloadSelector> = "workloadSelector",
     }
-    later { "exportTo", "workloadSelector" }
+}
+
+record! {
+    /// Which proxies something is for.
+    pub struct WorkloadSelector {
+        /// Labels that a proxy must have.
+        match_labels: BTreeMap<String, String> = "matchLabels",
+    }
 }
 
 record! {

@@ -18,8 +18,10 @@ record! {
         resolution: Resolution = "resolution",
         /// Its endpoints. Without any, a DNS service is its own.
         endpoints: Vec<WorkloadEntry> = "endpoints",
+        /// Names of which a certificate of its endpoints must have one, where a DestinationRule names none.
+        subject_alt_names: Vec<String> = "subjectAltNames",
     }
-    later { "workloadSelector", "exportTo", "subjectAltNames" }
+    later { "workloadSelector", "exportTo" }
 }
 
 record! {

@@ -155,8 +155,8 @@ metadata: {name: a}
 spec:
   host: a
   subset: [{name: v1}]
-  trafficPolicy: {loadBalancer: {simple: RANDOM}}
-  workloadSelector: {}
+  trafficPolicy: {loadBalancer: {zoneAwareLbSetting: {}}}
+  workloadselector: {}
   subsets: [{name: v1, label: {version: v1}}, {labels: {version: 2}}]
 ---
 apiVersion: networking.istio.io/v1
@@ -203,8 +203,8 @@ metadata: {name: b}
     sort(&mut all);
     insta::assert_snapshot!(short(&all), @r#"
     policy.yaml:7:3 subset: unknown field `subset`, did you mean `subsets`?
-    policy.yaml:8:34 trafficPolicy.loadBalancer.simple: `simple` is not supported yet
-    policy.yaml:9:3 workloadSelector: `workloadSelector` is not supported yet
+    policy.yaml:8:34 trafficPolicy.loadBalancer.zoneAwareLbSetting: `zoneAwareLbSetting` is not supported yet
+    policy.yaml:9:3 workloadselector: unknown field `workloadselector`, did you mean `workloadSelector`?
     policy.yaml:10:24 subsets[0].label: unknown field `label`, did you mean `labels`?
     policy.yaml:10:48 subsets[1]: `name` is missing
     policy.yaml:10:66 subsets[1].labels.version: expected a string, found the number `2` (quote it: `"2"`)

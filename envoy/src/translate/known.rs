@@ -31,6 +31,8 @@ pub struct Known {
     pub subsets: Vec<KnownSubset>,
     /// How it is spoken to.
     pub policy: Option<KnownPolicy>,
+    /// Names of which a certificate of its endpoints must have one, where a DestinationRule names none.
+    pub subject_alt_names: Vec<String>,
     /// What it is made of.
     pub origin: Origin,
 }
@@ -142,6 +144,7 @@ pub fn services(manifests: &Manifests, domain: &str, notes: &mut Notes) -> BTree
             endpoints: vec![endpoint],
             subsets: vec![],
             policy: None,
+            subject_alt_names: vec![],
             origin: Origin { manifest: index, field: "ports".into() },
         });
     }
@@ -219,6 +222,7 @@ fn service_entry(
             endpoints,
             subsets: vec![],
             policy: None,
+            subject_alt_names: entry.subject_alt_names.clone(),
             origin: Origin { manifest: index, field: field.clone() },
         };
         if let Some(first) = all.get(&host) {

@@ -1,12 +1,15 @@
 //! Subsets: which DestinationRule counts for a host (istio.md 2.0), and what of its subsets.
 
+mod select;
+
 use super::known::{Known, Origin};
-use super::name::is_label;
+use super::name::{is_label, is_wildcard_host};
 use super::traffic::{self, KnownPolicy};
-use super::{Notes, numbered, spec};
+use super::{Notes, Options, numbered, spec};
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::manifest::{DestinationRule, Kind, Manifests, TrafficPolicy};
-use std::collections::BTreeMap;
+use crate::manifest::{DestinationRule, Kind, Manifest, Manifests, TrafficPolicy};
+use select::{Caller, Rule, covers, effective};
+use std::collections::{BTreeMap, BTreeSet};
 use switchyard_filter::compile::resolve;
 
 /// A part of a destination's endpoints.
@@ -22,23 +25,7 @@ pub struct KnownSubset {
     pub origin: Origin,
 }
 
-/// Istio's root namespace: its rules count for everybody who has no other.
-const ROOT_NAMESPACE: &str = "istio-system";
-
-struct Rule {
-    manifest: usize,
-    namespace: String,
-    created: String,
-    host: String,
-    written: DestinationRule,
-}
-
 impl Rule {
-    fn age<'a>(&'a self, manifests: &'a Manifests) -> (&'a str, Option<&'a str>, &'a str, usize) {
-        let name = manifests.all.get(self.manifest).map(|manifest| manifest.name.as_str());
-        (&self.created, name, &self.namespace, self.manifest)
-    }
-
     fn policy(&self, written: Option<&TrafficPolicy>, at: &str) -> Option<KnownPolicy> {
         let origin = Origin { manifest: self.manifest, field: format!("{at}trafficPolicy") };
         written.map(|written| KnownPolicy { written: written.clone(), origin })
@@ -46,7 +33,7 @@ impl Rule {
 }
 
 /// Reads every DestinationRule and gives destinations their subsets.
-pub fn assign(manifests: &Manifests, domain: &str, services: &mut BTreeMap<String, Known>, notes: &mut Notes) {
+pub fn assign(manifests: &Manifests, options: &Options, services: &mut BTreeMap<String, Known>, notes: &mut Notes) {
     let mut rules = vec![];
     for (index, manifest) in numbered(manifests, Kind::DestinationRule) {
         let Some(written) = notes.spec::<DestinationRule>(manifest) else { continue };
@@ -55,15 +42,16 @@ pub fn assign(manifests: &Manifests, domain: &str, services: &mut BTreeMap<Strin
             manifest: index,
             namespace: manifest.namespace.clone(),
             created: manifest.creation_timestamp.clone(),
-            host: resolve(&written.host, &manifest.namespace, domain),
+            host: resolve(&written.host, &manifest.namespace, &options.domain),
             written,
         });
     }
-    // Of several, the oldest counts first, then the first by name (istio.md 1.1): never by file.
-    rules.sort_by(|a, b| a.age(manifests).cmp(&b.age(manifests)));
+    rules.sort_by(|a, b| a.order(manifests).cmp(&b.order(manifests)));
+    let labels = options.proxy_labels();
+    let caller = Caller { namespace: &manifests.namespace, labels: &labels };
     let mut used = vec![false; manifests.all.len()];
     for known in services.values_mut() {
-        for rule in effective(&rules, known, &manifests.namespace) {
+        for rule in effective(&rules, &known.host, &known.namespace, caller) {
             if let Some(used) = used.get_mut(rule.manifest) {
                 *used = true;
             }
@@ -96,31 +84,10 @@ pub fn assign(manifests: &Manifests, domain: &str, services: &mut BTreeMap<Strin
     }
 }
 
-/// The rules that count for a destination: of the first namespace that has any (the proxy's, the destination's, the
-/// root's) those of the most specific host.
-fn effective<'a>(rules: &'a [Rule], known: &Known, proxy_namespace: &str) -> Vec<&'a Rule> {
-    for namespace in [proxy_namespace, &known.namespace, ROOT_NAMESPACE] {
-        let matching: Vec<_> =
-            rules.iter().filter(|rule| rule.namespace == namespace && covers(&rule.host, &known.host)).collect();
-        // An exact host is longer than any wildcard that covers it.
-        if let Some(best) = matching.iter().map(|rule| specificity(&rule.host)).max() {
-            return matching.into_iter().filter(|rule| specificity(&rule.host) == best).collect();
-        }
-    }
-    vec![]
-}
-
-fn specificity(host: &str) -> (bool, usize) {
-    (!host.starts_with('*'), host.len())
-}
-
-fn covers(pattern: &str, host: &str) -> bool {
-    pattern == host
-        || pattern.strip_prefix('*').is_some_and(|suffix| host.len() > suffix.len() && host.ends_with(suffix))
-}
-
 fn check(index: usize, manifests: &Manifests, written: &DestinationRule, notes: &mut Notes) {
     let Some(manifest) = manifests.all.get(index) else { return };
+    host(manifest, written, notes);
+    exports(manifest, written, notes);
     if let Some(policy) = &written.traffic_policy {
         traffic::check(manifest, "trafficPolicy", policy, notes);
     }
@@ -137,6 +104,37 @@ fn check(index: usize, manifests: &Manifests, written: &DestinationRule, notes: 
             let path = spec(&format!("subsets[{at}].name"));
             notes.push(manifest.error(&path, &format!("the subset `{}` is listed twice", subset.name)));
         }
+    }
+}
+
+fn host(manifest: &Manifest, written: &DestinationRule, notes: &mut Notes) {
+    if !is_wildcard_host(&written.host) {
+        let message = format!("`{}` is no host", written.host.escape_debug());
+        notes.push(manifest.error(&spec("host"), &message).help("write a name, `*.suffix` or `*`"));
+    }
+}
+
+/// Whom it is for (istio.md 2.0, 2.6).
+fn exports(manifest: &Manifest, written: &DestinationRule, notes: &mut Notes) {
+    let mut before = BTreeSet::new();
+    for (index, name) in written.export_to.iter().enumerate() {
+        let path = spec(&format!("exportTo[{index}]"));
+        let meant = if name == "." { manifest.namespace.as_str() } else { name };
+        if name != "*" && !is_label(meant) {
+            let message = format!("`{}` is no namespace", name.escape_debug());
+            notes.push(manifest.error(&path, &message).help("write a name, `.` or `*`"));
+        } else if !before.insert(meant) {
+            notes.push(manifest.error(&path, &format!("the namespace `{meant}` is listed twice")));
+        } else if name == "*" && written.export_to.len() > 1 {
+            notes.push(manifest.error(&path, "`*` is every namespace: leave the others out"));
+        } else if written.workload_selector.is_some() && meant != manifest.namespace {
+            let message = "with a `workloadSelector` it is for its own namespace only";
+            notes.push(manifest.error(&path, message).help("write `.`, or leave it out"));
+        }
+    }
+    if written.workload_selector.as_ref().is_some_and(|selector| selector.match_labels.is_empty()) {
+        let message = "a `workloadSelector` needs `matchLabels`";
+        notes.push(manifest.error(&spec("workloadSelector"), message));
     }
 }
 
@@ -192,10 +190,22 @@ fn unused(rule: &Rule, manifests: &Manifests, services: &BTreeMap<String, Known>
     let host = &rule.host;
     if let Some(known) = services.values().find(|known| covers(host, &known.host)) {
         let message = format!("this DestinationRule has no effect: others count for `{}`", known.host);
-        notes.push(manifest.warning(&spec("host"), &message).code("unused-destination-rule").help(format!(
-            "rules of the proxy's namespace `{}` come first, then those of the host's, `{}`",
-            manifests.namespace, known.namespace
-        )));
+        let found = manifest.warning(&spec("host"), &message).code("unused-destination-rule");
+        let mine = &manifests.namespace;
+        notes.push(if rule.written.workload_selector.is_some() {
+            let found = manifest.warning(&spec("workloadSelector"), "this DestinationRule is for other proxies");
+            found.code("unused-destination-rule").help(format!(
+                "it is for proxies of `{}` with these labels; say what this one is: `--namespace`, `--labels`",
+                rule.namespace
+            ))
+        } else if !rule.written.export_to.is_empty() {
+            found.help(format!("it is not exported to the proxy's namespace `{mine}`, or others come first"))
+        } else {
+            found.help(format!(
+                "rules of the proxy's namespace `{mine}` come first, then those of the host's, `{}`",
+                known.namespace
+            ))
+        });
         return;
     }
     let mut found = manifest

@@ -1,9 +1,15 @@
 //! Traffic policies: which one counts for a cluster, and what the filter must know of it (istio.md 1.17, 2.1).
 
+mod check;
+
+pub use check::check;
+
 use super::known::{Known, Origin};
 use super::subset::KnownSubset;
-use super::{Notes, Origins, spec};
-use crate::manifest::{ConsistentHash, LoadBalancer, Manifest, TrafficPolicy};
+use super::{Origins, spec};
+use crate::manifest::{
+    ClientTls, ConnectionPool, LoadBalancer, OutlierDetection, ProxyProtocol, RetryBudget, TrafficPolicy,
+};
 use switchyard_filter::document::{PortHash, StickyBy};
 
 /// A traffic policy with where it is written.
@@ -15,24 +21,76 @@ pub struct KnownPolicy {
     pub origin: Origin,
 }
 
+/// What of all policies counts for a cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Effective<'a> {
+    /// How many connections and requests there may be.
+    pub connection_pool: Option<&'a ConnectionPool>,
+    /// When an endpoint is left out for a while.
+    pub outlier_detection: Option<&'a OutlierDetection>,
+    /// How one of the endpoints is chosen.
+    pub load_balancer: Option<&'a LoadBalancer>,
+    /// How connections are encrypted, and where that is written.
+    pub tls: Option<(&'a ClientTls, Origin)>,
+    /// What connections begin with.
+    pub proxy_protocol: Option<&'a ProxyProtocol>,
+    /// How many of the requests may be retries.
+    pub retry_budget: Option<&'a RetryBudget>,
+}
+
 impl Known {
-    /// How an endpoint of a cluster is chosen. What is said of a port stands in place of all else that is said beside it,
-    /// also where it says nothing of this; what a subset says, in place of what is said of the host.
-    pub fn load_balancer<'a>(&'a self, subset: Option<&'a KnownSubset>, port: u16) -> Option<&'a LoadBalancer> {
-        let (_, of_host) = self.policy.as_ref().map_or((false, None), |policy| of_port(policy, port));
-        match subset.and_then(|subset| subset.policy.as_ref()).map(|policy| of_port(policy, port)) {
-            None | Some((false, None)) => of_host,
-            Some((_, of_subset)) => of_subset,
+    /// What counts for a cluster (istio.md 2.1). What is said of a port stands in place of all else that is said beside
+    /// it, also where it says nothing of a block; what a subset says, block by block in place of what is said of the host.
+    pub fn policy_of<'a>(&'a self, subset: Option<&'a KnownSubset>, port: u16) -> Effective<'a> {
+        let (_, mut counts) = self.policy.as_ref().map_or_else(Default::default, |policy| of_port(policy, port));
+        let Some((names_port, own)) =
+            subset.and_then(|subset| subset.policy.as_ref()).map(|policy| of_port(policy, port))
+        else {
+            return counts;
+        };
+        if names_port || own.connection_pool.is_some() {
+            counts.connection_pool = own.connection_pool;
         }
+        if names_port || own.outlier_detection.is_some() {
+            counts.outlier_detection = own.outlier_detection;
+        }
+        if names_port || own.load_balancer.is_some() {
+            counts.load_balancer = own.load_balancer;
+        }
+        if names_port || own.tls.is_some() {
+            counts.tls = own.tls;
+        }
+        counts.proxy_protocol = own.proxy_protocol.or(counts.proxy_protocol);
+        // As 1.29.6 does: 1.29.1 drops a subset's (istio.md 5.0).
+        counts.retry_budget = own.retry_budget.or(counts.retry_budget);
+        counts
     }
 }
 
 /// What a policy says of a port, and whether it names the port.
-fn of_port(policy: &KnownPolicy, port: u16) -> (bool, Option<&LoadBalancer>) {
-    match policy.written.of_port(port) {
-        Some(setting) => (true, setting.load_balancer.as_ref()),
-        None => (false, policy.written.load_balancer.as_ref()),
+fn of_port(policy: &KnownPolicy, port: u16) -> (bool, Effective<'_>) {
+    let KnownPolicy { written, origin } = policy;
+    let at = |below: &str| Origin { manifest: origin.manifest, field: format!("{}{below}.tls", origin.field) };
+    let mut settings = written.port_level_settings.iter().enumerate();
+    if let Some((index, setting)) = settings.find(|(_, setting)| setting.port.number == port) {
+        let effective = Effective {
+            connection_pool: setting.connection_pool.as_ref(),
+            outlier_detection: setting.outlier_detection.as_ref(),
+            load_balancer: setting.load_balancer.as_ref(),
+            tls: setting.tls.as_ref().map(|tls| (tls, at(&format!(".portLevelSettings[{index}]")))),
+            ..Effective::default()
+        };
+        return (true, effective);
     }
+    let effective = Effective {
+        connection_pool: written.connection_pool.as_ref(),
+        outlier_detection: written.outlier_detection.as_ref(),
+        load_balancer: written.load_balancer.as_ref(),
+        tls: written.tls.as_ref().map(|tls| (tls, at(""))),
+        proxy_protocol: written.proxy_protocol.as_ref(),
+        retry_budget: written.retry_budget.as_ref(),
+    };
+    (false, effective)
 }
 
 /// What requests are hashed by under a policy, for all ports and for single ones: for the document's field `at`.
@@ -62,83 +120,6 @@ pub fn hashes(policy: Option<&KnownPolicy>, at: &str, origins: &mut Origins) -> 
         ports.push(PortHash { port, hash });
     }
     (hash, ports)
-}
-
-/// Notes what Istio's validation refuses (istio.md 2.4, 2.6); `at` is the field below `spec`.
-pub fn check(manifest: &Manifest, at: &str, written: &TrafficPolicy, notes: &mut Notes) {
-    if *written == TrafficPolicy::default() {
-        let message = "a `trafficPolicy` needs a field";
-        notes.push(manifest.error(&spec(at), message).help("write `loadBalancer` or `portLevelSettings`"));
-    }
-    let balancers = written.port_level_settings.iter().enumerate().map(|(index, setting)| {
-        let at = format!("{at}.portLevelSettings[{index}]");
-        if setting.port.number == 0 {
-            let path = spec(&format!("{at}.port.number"));
-            notes.push(manifest.error(&path, "`0` is out of range: 1 to 65535"));
-        }
-        if setting.load_balancer.is_none() {
-            notes.push(manifest.error(&spec(&at), "settings of a port need more than the port"));
-        }
-        (at, setting.load_balancer.as_ref())
-    });
-    let balancers: Vec<_> = balancers.collect();
-    for (at, balancer) in std::iter::once((at.to_owned(), written.load_balancer.as_ref())).chain(balancers) {
-        if let Some(hash) = balancer.and_then(|balancer| balancer.consistent_hash.as_ref()) {
-            check_hash(manifest, &format!("{at}.loadBalancer.consistentHash"), hash, notes);
-        }
-    }
-}
-
-/// Envoy's largest ring.
-const LARGEST_RING: u32 = 8_388_608;
-/// Envoy's largest table.
-const LARGEST_TABLE: u32 = 5_000_011;
-
-fn check_hash(manifest: &Manifest, at: &str, hash: &ConsistentHash, notes: &mut Notes) {
-    let mut note = |field: &str, message: &str| notes.push(manifest.error(&spec(&format!("{at}{field}")), message));
-    let ring = [
-        (".minimumRingSize", hash.minimum_ring_size),
-        (".ringHash.minimumRingSize", hash.ring_hash.as_ref().and_then(|ring| ring.minimum_ring_size)),
-    ];
-    for (field, size) in ring {
-        if let Some(size) = size.filter(|size| *size > LARGEST_RING) {
-            note(field, &format!("`{size}` is out of range: at most {LARGEST_RING}"));
-        }
-    }
-    if hash.ring_hash.is_some() && hash.maglev.is_some() {
-        note("", "`ringHash` and `maglev` exclude each other: leave one of them out");
-    }
-    let deprecated = hash.minimum_ring_size.unwrap_or(0) != 0;
-    if deprecated && (hash.ring_hash.is_some() || hash.maglev.is_some()) {
-        note(".minimumRingSize", "`minimumRingSize` does not go with `ringHash` or `maglev`: leave it out");
-    }
-    if let Some(maglev) = &hash.maglev {
-        match maglev.table_size.unwrap_or(0) {
-            0 => note(".maglev", "`tableSize` is missing: write a prime, 65537 for example"),
-            size if size >= LARGEST_TABLE || !is_prime(size) => {
-                let message = format!("`{size}` is no prime below {LARGEST_TABLE}: write 65537 for example");
-                note(".maglev.tableSize", &message);
-            }
-            _ => {}
-        }
-    }
-    if deprecated {
-        let found = manifest.warning(&spec(&format!("{at}.minimumRingSize")), "`minimumRingSize` is deprecated here");
-        notes.push(found.code("deprecated-field").help("write it under `ringHash`"));
-    }
-    if hash.by().is_none() {
-        let message = "there is nothing to hash by: endpoints are chosen at random";
-        let found = manifest.warning(&spec(at), message).code("ignored-field");
-        let help = "write `httpHeaderName`, `httpCookie`, `httpQueryParameterName` or `useSourceIp: true`";
-        notes.push(found.help(help));
-    }
-}
-
-/// Whether a number below [`LARGEST_TABLE`] is a prime.
-fn is_prime(number: u32) -> bool {
-    // 2,237 squared is above it.
-    let mut divisors = (2..2_237).take_while(|divisor| divisor * divisor <= number);
-    number > 1 && divisors.all(|divisor| !number.is_multiple_of(divisor))
 }
 
 #[cfg(test)]

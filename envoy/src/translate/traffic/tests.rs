@@ -56,7 +56,7 @@ fn a_cluster_has_the_ring_or_the_table_of_what_counts_for_it() {
         let text = with(&format!("{{{top}}}"), &format!("{{{subset}}}"));
         let manifests = manifests(&[&text]);
         let model = Model::new(&manifests, &Options::default()).unwrap_or_else(|said| panic!("{said:?}"));
-        let clusters = crate::bootstrap::clusters(&model);
+        let clusters = crate::bootstrap::clusters(&model).expect("clusters");
         let of = |subset: &str| {
             let name = format!("outbound|3000|{subset}|catalogdetail.workshop.svc.cluster.local");
             let cluster = clusters.as_array().unwrap().iter().find(|cluster| cluster["name"] == name).unwrap();
@@ -108,8 +108,8 @@ fn what_istio_refuses_is_refused_at_its_place() {
     assert!(empty[0].ends_with(": a `trafficPolicy` needs a field"), "{empty:?}");
     let port = said("{portLevelSettings: [{port: {number: 3000}}]}");
     assert!(port[0].ends_with(": settings of a port need more than the port"), "{port:?}");
-    let later = said("{connectionPool: {}}");
-    assert!(later[0].ends_with(": `connectionPool` is not supported yet"), "{later:?}");
+    let later = said("{connectionPool: {http: {http2KeepAlive: {}}}}");
+    assert!(later[0].ends_with(": `http2KeepAlive` is not supported yet"), "{later:?}");
 }
 
 #[test]
@@ -128,4 +128,175 @@ spec: {{host: catalogdetail, trafficPolicy: {NONE}}}
     let said = told(&[SERVICES, &rule("b"), &rule("a")]);
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].starts_with("warning b.yaml:4:29: ") && said[0].ends_with(message), "{said:?}");
+}
+
+#[test]
+fn blocks_are_checked_as_istio_checks_them_each_error_at_its_field() {
+    for (policy, severity, field, message) in [
+        ("connectionPool: {}", "error", "connectionPool", "a `connectionPool` needs `tcp` or `http`"),
+        (
+            "connectionPool: {tcp: {maxConnections: -1}}",
+            "error",
+            "connectionPool.tcp.maxConnections",
+            "`-1` is out of range: at least 0",
+        ),
+        (
+            "connectionPool: {tcp: {connectTimeout: 0s, idleTimeout: 0s}}",
+            "error",
+            "connectionPool.tcp.connectTimeout",
+            "a duration of at least `1ms` is expected",
+        ),
+        (
+            "connectionPool: {http: {idleTimeout: 0s}}",
+            "error",
+            "connectionPool.http.idleTimeout",
+            "a duration of at least `1ms` is expected",
+        ),
+        (
+            "connectionPool: {http: {idleTimeout: 10}}",
+            "error",
+            "connectionPool.http.idleTimeout",
+            "expected a duration such as `10s`, found the number `10`",
+        ),
+        (
+            "connectionPool: {http: {h2UpgradePolicy: UPGRADE, useClientProtocol: true}}",
+            "error",
+            "connectionPool.http.useClientProtocol",
+            "`useClientProtocol: true` and `h2UpgradePolicy: UPGRADE` exclude each other",
+        ),
+        (
+            "outlierDetection: {maxEjectionPercent: 101}",
+            "error",
+            "outlierDetection.maxEjectionPercent",
+            "`101` is out of range: 0 to 100",
+        ),
+        (
+            "outlierDetection: {consecutiveLocalOriginFailures: 3}",
+            "error",
+            "outlierDetection.consecutiveLocalOriginFailures",
+            "`consecutiveLocalOriginFailures` needs `splitExternalLocalOriginErrors: true`",
+        ),
+        (
+            "outlierDetection: {consecutiveErrors: 3}",
+            "warning",
+            "outlierDetection.consecutiveErrors",
+            "`consecutiveErrors`, which Istio ignores, is read as `consecutive5xxErrors`",
+        ),
+        (
+            "outlierDetection: {consecutiveErrors: 3, consecutive5xxErrors: 4}",
+            "warning",
+            "outlierDetection.consecutiveErrors",
+            "`consecutiveErrors` has no effect beside `consecutive5xxErrors`",
+        ),
+        ("retryBudget: {percent: 120}", "error", "retryBudget.percent", "`120` is out of range: 0 to 100"),
+        (
+            "tunnel: {targetHost: a.example.com, targetPort: 80}",
+            "error",
+            "tunnel",
+            "`tunnel` is not supported: Istio does it for TCP alone, and here is HTTP; leave it out",
+        ),
+        (
+            "tls: {mode: MUTUAL, clientCertificate: a.pem}",
+            "error",
+            "tls",
+            "`mode: MUTUAL` needs `privateKey`, or a `credentialName`",
+        ),
+        (
+            "tls: {mode: SIMPLE, credentialName: a, caCertificates: a.pem}",
+            "error",
+            "tls.caCertificates",
+            "`caCertificates` does not go with `credentialName`: leave one of them out",
+        ),
+        (
+            "tls: {mode: SIMPLE, insecureSkipVerify: true, subjectAltNames: [a]}",
+            "error",
+            "tls.subjectAltNames",
+            "`subjectAltNames` does not go with `insecureSkipVerify: true`, which checks nothing",
+        ),
+        (
+            "portLevelSettings: [{port: {number: 1}, connectionPool: {}}]",
+            "error",
+            "portLevelSettings[0].connectionPool",
+            "a `connectionPool` needs `tcp` or `http`",
+        ),
+    ] {
+        assert_said(policy, severity, field, message);
+    }
+}
+
+#[test]
+fn load_balancers_are_checked_as_istio_checks_them() {
+    let locality = |setting: &str| format!("loadBalancer: {{localityLbSetting: {{{setting}}}}}");
+    for (policy, severity, field, message) in [
+        (
+            "loadBalancer: {simple: RANDOM, consistentHash: {useSourceIp: true}}".to_owned(),
+            "error",
+            "",
+            "`simple` and `consistentHash` exclude each other: leave one of them out",
+        ),
+        ("loadBalancer: {warmup: {}}".to_owned(), "error", ".warmup", "`duration` is missing"),
+        (
+            "loadBalancer: {warmup: {duration: 1s, aggression: 0.5}}".to_owned(),
+            "error",
+            ".warmup.aggression",
+            "`0.5` is out of range: at least 1",
+        ),
+        (
+            "loadBalancer: {warmupDurationSecs: 1s}".to_owned(),
+            "warning",
+            ".warmupDurationSecs",
+            "`warmupDurationSecs` is deprecated",
+        ),
+        (
+            locality("distribute: [{from: eu, to: {eu: 90}}]"),
+            "error",
+            ".localityLbSetting.distribute[0].to",
+            "the weights sum to 90, not to 100",
+        ),
+        (
+            locality("distribute: [{from: eu, to: {eu/a: 50, eu/*: 50}}]"),
+            "error",
+            ".localityLbSetting.distribute[0].to",
+            "`eu/a` overlaps with `eu/*`",
+        ),
+        (
+            locality("distribute: [{from: eu/*/1, to: {eu: 100}}]"),
+            "error",
+            ".localityLbSetting.distribute[0].from",
+            "`eu/*/1`: a `*` can only stand at the end",
+        ),
+        (
+            locality("distribute: [{from: eu, to: {eu: 100}}], failover: [{from: eu, to: us}]"),
+            "error",
+            ".localityLbSetting",
+            "`distribute` and `failover` exclude each other: leave one of them out",
+        ),
+        (
+            locality("failover: [{from: eu, to: us/a}]"),
+            "error",
+            ".localityLbSetting.failover[0].to",
+            "`us/a` is no region: write its name alone",
+        ),
+        (
+            locality("failoverPriority: [app]"),
+            "warning",
+            ".localityLbSetting.failoverPriority",
+            "without `outlierDetection` beside it, requests never go elsewhere",
+        ),
+    ] {
+        assert_said(&policy, severity, &format!("loadBalancer{field}"), message);
+    }
+}
+
+/// That this is said of a policy of the host, at this field of it.
+fn assert_said(policy: &str, severity: &str, field: &str, message: &str) {
+    let text = with(&format!("{{{policy}}}"), NONE);
+    let manifests = manifests(&[&text]);
+    let said = match Model::new(&manifests, &Options::default()) {
+        Ok(model) => model.warnings().to_vec(),
+        Err(said) => said,
+    };
+    let found = said.iter().find(|found| found.message == message).unwrap_or_else(|| panic!("{policy}: {said:#?}"));
+    assert_eq!(found.is_error(), severity == "error", "{policy}");
+    assert_eq!(found.field, format!("trafficPolicy.{field}"), "{policy}");
 }
