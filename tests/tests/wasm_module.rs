@@ -2,8 +2,12 @@
 
 #![cfg(not(target_family = "wasm"))]
 
+#[path = "wasm_module/delay.rs"]
+mod delay;
 #[path = "wasm_module/hostile.rs"]
 mod hostile;
+#[path = "wasm_module/limits.rs"]
+mod limits;
 #[path = "wasm_module/module.rs"]
 mod module;
 #[path = "wasm_module/shell.rs"]
