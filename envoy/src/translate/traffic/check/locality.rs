@@ -62,10 +62,11 @@ fn place(at: &mut At<'_>, field: &str, written: &str, before: &[&str]) {
     }
 }
 
-/// Whether some locality is of both.
-fn overlap(a: &str, b: &str) -> bool {
-    let mut both = a.split('/').zip(b.split('/'));
-    both.all(|(a, b)| a == "*" || b == "*" || a == b)
+/// Whether a locality is in both. What is left of a region or zone may follow, `*` at the end.
+fn overlap(first: &str, second: &str) -> bool {
+    let (first, second): (Vec<_>, Vec<_>) = (first.split('/').collect(), second.split('/').collect());
+    let is_rest = second.last() == Some(&"*") && first.get(second.len() - 1).is_some_and(|part| *part != "*");
+    !is_rest && first.iter().zip(&second).all(|(one, two)| *one == "*" || *two == "*" || one == two)
 }
 
 fn failover(at: &mut At<'_>, written: &Failover) {
@@ -84,16 +85,22 @@ mod tests {
     use super::overlap;
 
     #[test]
-    fn a_locality_overlaps_with_what_is_in_it() {
-        for (a, b, expected) in [
+    fn a_locality_overlaps_with_what_is_in_it_unless_it_is_the_rest() {
+        for (first, second, expected) in [
             ("eu", "eu/a", true),
+            ("eu/a", "eu", true),
             ("eu/*", "eu/a/1", true),
+            ("eu", "eu/*", true),
             ("*", "us", true),
+            ("*", "*", true),
+            ("us", "*", false),
+            ("eu/a/1", "eu/*", false),
+            ("eu/a/1", "eu/a/*", false),
             ("eu/a", "eu/b", false),
             ("eu/a/1", "eu/a/2", false),
             ("eu", "us", false),
         ] {
-            assert_eq!((overlap(a, b), overlap(b, a)), (expected, expected), "{a} {b}");
+            assert_eq!(overlap(first, second), expected, "{first} {second}");
         }
     }
 }
