@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME: VALUE")]
     header: Vec<String>,
 
-    /// The gateway that takes it, at the URL's port where it has several [default: the mesh, else the only gateway]
+    /// The gateway that takes it, at the URL's port where it has several [default: the mesh, unless only a gateway serves the host]
     #[arg(long, value_name = "NS/NAME")]
     gateway: Option<String>,
 
@@ -75,7 +75,14 @@ impl Args {
             (Some("mesh"), ..) => return Ok(model.mesh()),
             (Some(gateway), ..) if gateway.contains('/') => gateway.to_owned(),
             (Some(gateway), ..) => format!("{namespace}/{gateway}"),
-            (None, Some(mesh), _) => return Ok(mesh),
+            (None, Some(mesh), edges) => {
+                let serves = |proxy: &&Proxy| {
+                    let listener = model.listener(proxy);
+                    listener.is_ok_and(|listener| listener.policy.hosts().find(asked.authority()).is_some())
+                };
+                let edge = || edges.iter().find(serves).cloned();
+                return Ok(if serves(&&mesh) { mesh } else { edge().unwrap_or(mesh) });
+            }
             (None, None, [only]) => return Ok(only.clone()),
             (None, None, _) => match names.as_slice() {
                 [only] => only.clone(),

@@ -43,7 +43,7 @@ pub fn human(asked: &Asked, explanation: &Explanation) -> String {
         decision(&explanation.decision, explanation, &mut out);
     } else {
         let missing = missing(explanation.decision.missing.as_deref().unwrap_or("the subject of a choice"));
-        let _ = writeln!(out, "\nCandidates: the draw hangs on {missing}, which the request does not say");
+        let _ = writeln!(out, "\nCandidates: the draw hangs on {missing}, which the request does not have");
         for candidate in &explanation.candidates {
             self::candidate(candidate, &mut out);
         }
@@ -117,18 +117,27 @@ fn candidate(candidate: &Candidate, out: &mut String) {
 
 fn decision(report: &Report, explanation: &Explanation, out: &mut String) {
     let rule = rule(report).map_or_else(String::new, |rule| format!(", by rule {rule}"));
-    let _ = writeln!(out, "  {}{rule}", action(report));
+    // Who is answered by a fault goes nowhere, and does not come to where copies are made.
+    let is_aborted = report.fault.as_ref().is_some_and(|fault| fault.abort_status.or(fault.grpc_status).is_some());
+    if is_aborted {
+        let _ = writeln!(out, "  answer by an injected fault{rule}");
+        let _ = writeln!(out, "  without it: {}", action(report));
+    } else {
+        let _ = writeln!(out, "  {}{rule}", action(report));
+    }
     for draw in explanation.draws.iter().filter(|draw| !draw.choice.starts_with("tag/")) {
         let _ = writeln!(out, "    {}", drawn(draw));
     }
-    // Who is answered by a fault does not come to where copies are made.
-    let is_aborted = report.fault.as_ref().is_some_and(|fault| fault.abort_status.or(fault.grpc_status).is_some());
     for chance in report.chances.iter().filter(|chance| !is_aborted || !chance.what.starts_with("mirror ")) {
         let _ = writeln!(out, "  {}", self::chance(chance));
     }
     if report.action == ActionName::Forward {
         let path = report.path.as_deref().unwrap_or_default();
         let _ = writeln!(out, "  path {}", path.escape_debug());
+        // A host that is rewritten keeps its old one in this header.
+        if report.request_headers.contains_key(switchyard_filter::headers::ORIGINAL_HOST) {
+            let _ = writeln!(out, "  authority {}", report.authority.as_deref().unwrap_or_default().escape_debug());
+        }
     }
     if let Some(timeout) = report.timeout_ms {
         let _ = writeln!(out, "  timeout {timeout} ms");
@@ -139,6 +148,9 @@ fn decision(report: &Report, explanation: &Explanation, out: &mut String) {
     }
     for (name, value) in &report.request_headers {
         let _ = writeln!(out, "  sets request header {name}: {}", value.escape_debug());
+    }
+    for name in &report.removed_headers {
+        let _ = writeln!(out, "  removes request header {name}");
     }
     if let Some(reply) = &report.reply {
         self::reply(reply, out);
@@ -188,7 +200,10 @@ fn chance(chance: &ChanceReport) -> String {
         Some(false) => format!("{share} of requests, and not this one"),
         None => format!("{share} of requests, drawn anew for each"),
     };
-    format!("{what}: {how_many} (chance {})", chance.name)
+    // What is certain is not drawn.
+    let is_drawn = chance.percent > 0.0 && chance.percent < 100.0;
+    let name = if is_drawn { format!(" (chance {})", chance.name) } else { String::new() };
+    format!("{what}: {how_many}{name}")
 }
 
 /// What is missing, in words: a subject by its kind.

@@ -78,6 +78,11 @@ impl Asked {
         Ok(Self { text: text.trim().to_owned(), port, headers: all, source_address })
     }
 
+    /// `:authority`, as it is asked for.
+    pub fn authority(&self) -> &[u8] {
+        self.headers.iter().find(|(name, _)| name == b":authority").map_or(b"", |(_, value)| value)
+    }
+
     /// What a [`Request`] borrows.
     pub fn borrow(&self) -> Vec<Header<'_>> {
         self.headers.iter().map(|(name, value)| (&**name, &**value)).collect()
@@ -85,9 +90,9 @@ impl Asked {
 
     /// The request; `source_address` is what a missing one counts as.
     pub fn request<'a>(&self, borrowed: &'a [Header<'a>], source_address: Known<IpAddr>) -> Request<'a> {
-        let source_address = self.source_address.map_or(source_address, Known::Present);
         // What is typed has no client certificate. Of the rest of the connection nothing is known.
         const CONNECTION: &Connection<'static> = &Connection { peer: Known::Absent, ..Connection::UNKNOWN };
+        let source_address = self.source_address.map_or(source_address, Known::Present);
         Request::recorded(borrowed, Unlisted::Absent, source_address, true).with_connection(CONNECTION)
     }
 }
