@@ -44,6 +44,11 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9901")]
     admin: SocketAddr,
 
+    /// Certificates that a mesh has and a bare Envoy reads from files: DIR/CREDENTIAL/tls.crt, tls.key and ca.crt for
+    /// `credentialName`, DIR/default/… for `ISTIO_MUTUAL`
+    #[arg(long, value_name = "DIR")]
+    certs: Option<PathBuf>,
+
     /// The filter [default: the released build]
     #[arg(long, value_name = "FILE")]
     wasm: Option<PathBuf>,
@@ -87,7 +92,7 @@ impl Args {
         let manifests = self.manifests.read()?;
         let access_log = if self.record.is_some() { AccessLog::Draws } else { AccessLog::Decision };
         let around = if self.parts { Around::Parts } else { Around::Bootstrap };
-        let options = Options { access_log, around, ..self.manifests.options() };
+        let options = Options { access_log, around, certs: self.certs.clone(), ..self.manifests.options() };
         let model = self.manifests.model(&manifests, &options)?;
         let settings = Settings {
             listen: self.listen,

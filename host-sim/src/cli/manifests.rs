@@ -19,6 +19,14 @@ pub struct ManifestArgs {
     #[arg(long, value_name = "NS", value_parser = namespace)]
     pub namespace: Option<String>,
 
+    /// The proxy's labels, which `sourceLabels` and the `workloadSelector` of a DestinationRule ask for
+    #[arg(long, value_name = "KEY=VALUE,…", value_delimiter = ',', value_parser = label)]
+    pub labels: Vec<(String, String)>,
+
+    /// Where the proxy is, for `localityLbSetting`
+    #[arg(long, value_name = "REGION[/ZONE[/SUBZONE]]", value_parser = locality)]
+    pub locality: Option<String>,
+
     /// Tell of missing hosts, subsets and gateways as warnings
     #[arg(long)]
     pub allow_missing: bool,
@@ -49,7 +57,12 @@ impl ManifestArgs {
 
     /// How they are translated.
     pub fn options(&self) -> Options {
-        Options { allow_missing: self.allow_missing, ..Options::default() }
+        Options {
+            allow_missing: self.allow_missing,
+            labels: self.labels.iter().cloned().collect(),
+            locality: self.locality.clone().unwrap_or_default(),
+            ..Options::default()
+        }
     }
 
     /// Resolves and compiles them; tells warnings, and what was not read.
@@ -90,6 +103,23 @@ fn namespace(text: &str) -> Result<String, String> {
     } else {
         Err("write a namespace's name: 1 to 63 of `a-z`, `0-9` and `-`, with `-` neither first nor last".to_owned())
     }
+}
+
+/// A label: a name, and a value that may be empty.
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write `key=value`".to_owned()),
+    }
+}
+
+/// A place, from the region on.
+fn locality(text: &str) -> Result<String, String> {
+    let parts: Vec<_> = text.split('/').collect();
+    if parts.len() > 3 || parts.iter().any(|part| part.is_empty() || part.contains('*')) {
+        return Err("write `region`, `region/zone` or `region/zone/subzone`".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Notes kinds that are not read.
