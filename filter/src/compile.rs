@@ -6,7 +6,7 @@ mod check;
 pub mod delegate;
 mod hash;
 mod name;
-mod places;
+pub(crate) mod places;
 mod rule;
 mod tag;
 mod virtual_service;

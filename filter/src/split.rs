@@ -4,6 +4,7 @@
 //! option's weight: `-log2(u) / weight`. The earliest wins, which gives each option its share; and an option whose weight
 //! grows only comes earlier, so only those move who move to it. No float function: `ln` differs between platforms.
 
+use crate::compile::places::Places;
 use crate::document::{CookieAttribute, HttpCookie, StickyBy};
 use crate::draw::{Choice, Digest, Seed};
 use crate::error::At;
@@ -41,10 +42,10 @@ impl Split {
         options: impl IntoIterator<Item = (&'a str, u32)>,
     ) -> Self {
         let mut all: Vec<SplitOption> = Vec::new();
-        let mut identities: Vec<&str> = Vec::new();
+        let mut counts = Places::default();
         for (identity, weight) in options {
-            let before = identities.iter().filter(|known| **known == identity).count();
-            identities.push(identity);
+            let before = counts.get(identity).unwrap_or(0);
+            counts.set(identity.to_owned(), before.saturating_add(1));
             let key = match before {
                 0 => xxh3_64(identity.as_bytes()),
                 before => xxh3_64_with_seed(identity.as_bytes(), before as u64),

@@ -72,7 +72,17 @@ fn selects(block: &HttpMatchRequest, place: Place<'_>, scope: &Scope<'_>) -> boo
         Place::VirtualService { gateways, .. } => bound(gateways, namespace),
     };
     if !at_home || !block.gateways.is_empty() {
-        return at_home && bound(&block.gateways, namespace);
+        // One that the VirtualService is not bound to never asks for it.
+        let own = |gateway: &String| match place {
+            Place::Tag => true,
+            Place::VirtualService { gateways: [], .. } => gateway == name::MESH,
+            Place::VirtualService { gateways, .. } => {
+                let full = name::resolve_gateway(gateway, namespace);
+                gateways.iter().any(|other| name::resolve_gateway(other, namespace) == full)
+            }
+        };
+        return at_home
+            && block.gateways.iter().any(|gateway| own(gateway) && bound(core::slice::from_ref(gateway), namespace));
     }
     let labelled = block.source_labels.iter().all(|(key, value)| scope.labels.get(key) == Some(value));
     let spaced = block.source_namespace.is_empty() || block.source_namespace == scope.proxy_namespace;

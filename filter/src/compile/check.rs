@@ -51,6 +51,7 @@ pub fn check(vs: &document::VirtualService, namespace: &str, scope: &Scope<'_>, 
 /// Notes what Istio refuses to export to (istio.md 1.18).
 fn check_export_to(written: &[String], namespace: &str, at: &mut At) {
     let full = |to: &'_ String| if to == "." { namespace.to_owned() } else { to.clone() };
+    let mut listed = Places::default();
     at.field("exportTo", |at| {
         for (index, to) in written.iter().enumerate() {
             let wrong = match to.as_str() {
@@ -60,7 +61,7 @@ fn check_export_to(written: &[String], namespace: &str, at: &mut At) {
                 _ if !name::is_label(&full(to)) => {
                     format!("`{}` is no namespace: write `.`, `*` or a name", to.escape_debug())
                 }
-                _ if written.iter().take(index).any(|other| full(other) == full(to)) => {
+                _ if !listed.enter(full(to), index).1 => {
                     format!("`{to}` is listed twice (`.` is `{namespace}`)")
                 }
                 _ => continue,

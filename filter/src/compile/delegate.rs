@@ -6,7 +6,7 @@
 use super::block::field_of;
 use super::name::{resolve, resolve_gateway};
 use crate::block::Block;
-use crate::document::{Destination, Document, HttpMatchRequest, HttpRoute, StringMatch};
+use crate::document::{Destination, Document, Headers, HttpMatchRequest, HttpRoute, StringMatch};
 use crate::policy::Delegated;
 use std::collections::BTreeMap;
 
@@ -78,6 +78,33 @@ pub fn merge(
     inherit!(rewrite, direct_response, timeout, retries, fault, cors_policy, headers, sticky_by);
     inherit!(mirror_percent, mirror_percent_snake, mirror_percentage);
     Some((merged, origins))
+}
+
+/// How large the two in one would be: pairs of blocks with their conditions, and what is copied beside them.
+pub fn parts(root: &HttpRoute, leaf: &HttpRoute) -> usize {
+    let conditions = |http: &HttpRoute| {
+        let of = |block: &HttpMatchRequest| {
+            1_usize
+                .saturating_add(block.headers.len())
+                .saturating_add(block.without_headers.len())
+                .saturating_add(block.query_params.len())
+        };
+        http.matches.iter().map(of).sum::<usize>().max(1)
+    };
+    let operations = |headers: &Option<Headers>| -> usize {
+        let both = headers.iter().flat_map(|headers| headers.request.iter().chain(&headers.response));
+        both.map(|all| all.set.len().saturating_add(all.add.len()).saturating_add(all.remove.len())).sum()
+    };
+    let copied = |http: &HttpRoute| {
+        let destinations = http.route.iter().map(|to| operations(&to.headers).saturating_add(1)).sum::<usize>();
+        let body = http.direct_response.iter().flat_map(|answer| &answer.body);
+        let body = body.flat_map(|body| body.string.iter().chain(&body.bytes)).map(String::len).sum::<usize>() / 1024;
+        destinations.saturating_add(operations(&http.headers)).saturating_add(http.mirrors.len()).saturating_add(body)
+    };
+    let blocks = |http: &HttpRoute| http.matches.len().max(1);
+    let conditions =
+        conditions(root).saturating_mul(blocks(leaf)).saturating_add(conditions(leaf).saturating_mul(blocks(root)));
+    conditions.saturating_add(copied(root)).saturating_add(copied(leaf))
 }
 
 /// Every pair of blocks that do not contradict each other; `None` where one of the delegate's has no partner.

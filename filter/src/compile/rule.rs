@@ -1,5 +1,6 @@
 //! One rule of a VirtualService: where its requests go, and what becomes of them on the way (istio.md 1.5 to 1.14).
 
+use super::places::Places;
 use super::{Scope, name};
 use crate::answer::{Answer, Direct, Listener, Redirect};
 use crate::chance::{Chance, Least, WHOLE, millionths};
@@ -38,6 +39,7 @@ pub fn rule(http: &HttpRoute, from: From<'_>, scope: &Scope<'_>, at: &mut At) ->
     let draws = format!("{}/{}/{}", from.namespace, from.vs_name, from.name);
     let written = http.headers.as_ref();
     let (request, rule_authority) = request_operations(written, at);
+    let request = request.map(Arc::new);
     let response = response_operations(written, at).map(Arc::new);
     let written_authority =
         http.rewrite.as_ref().map(|rewrite| rewrite.authority.as_str()).filter(|text| !text.is_empty());
@@ -60,7 +62,7 @@ pub fn rule(http: &HttpRoute, from: From<'_>, scope: &Scope<'_>, at: &mut At) ->
                 // several come first, at a level of their own.
                 let several = http.route.len() > 1;
                 destination.request = levels(several, own, request.as_ref());
-                destination.response = levels(several, own_response, response.as_deref());
+                destination.response = levels(several, own_response, response.as_ref());
                 match u32::try_from(written.weight) {
                     // istio.md 1.6: a single destination's weight means nothing; of several, 0 gets nothing.
                     Ok(weight) if weight > 0 || http.route.len() == 1 => {
@@ -140,29 +142,29 @@ fn response_operations(headers: Option<&document::Headers>, at: &mut At) -> Opti
 }
 
 /// A destination's levels of operations, from its own and its rule's.
-fn levels(several: bool, own: Option<Operations>, rule: Option<&Operations>) -> Levels {
+fn levels(several: bool, own: Option<Operations>, rule: Option<&Arc<Operations>>) -> Levels {
     match (own, rule) {
         (Some(own), Some(rule)) if !several => {
-            let mut one = rule.clone();
+            let mut one = Operations::clone(rule);
             one.append(own);
             vec![Arc::new(one)].into()
         }
-        (own, rule) => own.into_iter().chain(rule.cloned()).map(Arc::new).collect(),
+        // All destinations share the rule's.
+        (own, rule) => own.map(Arc::new).into_iter().chain(rule.cloned()).collect(),
     }
 }
 
 fn mirrors(http: &HttpRoute, from: &From<'_>, draws: &str, scope: &Scope<'_>, at: &mut At) -> Vec<Mirror> {
     let mut mirrors: Vec<Mirror> = Vec::new();
+    let mut named = Places::default();
     let mut add = |index: usize, written: &document::Destination, millionths: u32, at: &mut At| {
         let destination = destination(index, written, from, scope, at);
         // Named after where the copy goes: an insertion moves no draws.
         let port = written.port.as_ref().map(|port| port.number.to_string()).unwrap_or_default();
         let first = format!("{draws}/mirror/{}|{}|{port}", destination.host, destination.subset);
-        let repeats = mirrors.iter().filter(|mirror| {
-            mirror.chance.name.strip_prefix(&*first).is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))
-        });
-        let repeats = repeats.count();
-        let name = if repeats == 0 { first } else { format!("{first}#{}", repeats.saturating_add(1)) };
+        let count = named.get(&first).unwrap_or(0).saturating_add(1);
+        let name = if count == 1 { first.clone() } else { format!("{first}#{count}") };
+        named.set(first, count);
         let chance = Chance::new(scope.seed, &name, millionths);
         // istio.md 1.14: an explicit 0 is no mirror at all.
         if millionths > 0 {

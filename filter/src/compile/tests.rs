@@ -172,6 +172,32 @@ fn a_rule_is_bound_only_to_gateways_of_its_virtual_service() {
 }
 
 #[test]
+fn of_two_gateways_on_one_port_a_block_is_only_for_those_of_its_virtual_service() {
+    let document = |gateways: Value| {
+        json!({"proxy": {"gateways": ["a", "b"]}, "virtualServices": [{"name": "vs", "hosts": ["x.com"],
+            "gateways": gateways, "http": [{"name": "b", "match": [{"gateways": ["b"]}],
+            "route": [{"destination": {"host": "a"}}]}]}]})
+    };
+    let rules = |gateways: Value| compile_json(document(gateways).to_string().as_bytes()).expect("right").rules().len();
+    assert_eq!((rules(json!(["a"])), rules(json!(["a", "default/b"])), rules(json!(["b"]))), (0, 1, 1));
+}
+
+#[test]
+fn lists_are_compiled_in_time_that_grows_with_them() {
+    // A loop over all pairs would take minutes here.
+    let many = 50_000;
+    let namespaces: Vec<_> = (0..many).map(|n| format!("n{n}")).collect();
+    let mirrors = vec![json!({"destination": {"host": "a"}}); many];
+    let route = vec![json!({"destination": {"host": "a"}, "weight": 1}); many];
+    let mut document = with_rule(json!({"mirrors": mirrors, "route": route}));
+    document["metrics"] = json!("total");
+    document["virtualServices"][0]["exportTo"] = json!(namespaces);
+    let start = std::time::Instant::now();
+    assert_eq!(errors(&document), [] as [&str; 0]);
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
+}
+
+#[test]
 fn what_envoy_takes_no_header_for_is_refused_with_the_reason() {
     for field in ["retryIgnorePreviousHosts", "retryRemoteLocalities", "backoff"] {
         let seen = errors(&with_rule(json!({"retries": {"attempts": 1, field: "1s"}})));

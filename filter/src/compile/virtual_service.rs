@@ -71,14 +71,14 @@ pub fn visibility(vs: &document::VirtualService, scope: &Scope<'_>) -> Option<u8
 /// What all merging together comes to.
 #[derive(Default)]
 struct Merging {
-    /// How many pairs of match blocks were looked at.
-    pairs: usize,
+    /// How many parts the merged rules have.
+    parts: usize,
     /// What is wrong with merged rules.
     errors: Vec<Error>,
 }
 
-/// The most pairs of match blocks that are looked at: delegates multiply.
-const MOST_PAIRS: usize = 100_000;
+/// The most parts that all merged rules may have: delegates multiply, time and memory with them.
+const MOST_PARTS: usize = 100_000;
 
 fn one(
     index: usize,
@@ -206,14 +206,14 @@ fn merged(
     }
     let home = |namespace| Home { namespace, domain: scope.domain };
     for (rule, leaf) in found.http.iter().enumerate() {
-        let before = merging.pairs;
-        let pairs = http.matches.len().max(1).saturating_mul(leaf.matches.len().max(1));
-        merging.pairs = before.saturating_add(pairs);
-        if merging.pairs > MOST_PAIRS {
-            if before <= MOST_PAIRS {
+        let before = merging.parts;
+        merging.parts = before.saturating_add(delegate::parts(http, leaf));
+        if merging.parts > MOST_PARTS {
+            if before <= MOST_PARTS {
                 at.field("delegate", |at| {
                     at.error(format!(
-                        "delegates multiply: with this one there are more than {MOST_PAIRS} pairs of match blocks"
+                        "delegates multiply: with this one the merged rules have more than {MOST_PARTS} conditions, \
+                         operations, destinations and kilobytes of bodies"
                     ));
                 });
             }

@@ -218,7 +218,19 @@ fn delegates_cannot_multiply_without_end() {
     assert_eq!(
         seen,
         [
-            "virtualServices[0].http[0].delegate: delegates multiply: with this one there are more than 100000 pairs of match blocks"
+            "virtualServices[0].http[0].delegate: delegates multiply: with this one the merged rules have more than 100000 conditions, operations, destinations and kilobytes of bodies"
         ]
     );
+}
+
+#[test]
+fn what_is_copied_into_each_merged_rule_counts_too() {
+    let leaves = |count: usize| -> Value {
+        let rule = |n: usize| json!({"match": [{"uri": {"prefix": format!("/{n}")}}], "route": [{"destination": {"host": "a"}}]});
+        (0..count).map(rule).collect()
+    };
+    let body = json!({"directResponse": {"status": 200, "body": {"string": "a".repeat(1 << 20)}}});
+    assert!(compiled(&json!([to(&body)]), &leaves(50)).is_ok());
+    let seen = compiled(&json!([to(&body)]), &leaves(200)).expect_err("200 MB");
+    assert!(seen.len() == 1 && seen[0].contains("delegates multiply"), "{seen:?}");
 }
