@@ -4,7 +4,8 @@
 //! first one a second route match in Envoy (envoy.md 8.1b), so what is right already is left alone.
 
 use crate::decision::{Action, Decision};
-use crate::document::Mode;
+use crate::document::{ControlHeaders, Mode};
+use crate::headers;
 use crate::operations::Changed;
 use crate::policy::Policy;
 use crate::request::{Header, Request};
@@ -22,13 +23,18 @@ pub enum Edit<'a> {
     Add(Cow<'a, str>, Cow<'a, [u8]>),
 }
 
-/// The changes that a decision asks for, in the order to make them. None where the policy only observes, and none for a
-/// request that is answered here. An abort that [is the filter's own](Decision::own_fault) comes in their place.
+/// The changes that a decision asks for, in the order to make them. None for a request that is answered here. Where the
+/// policy only observes, a client's `x-switchyard-` headers go and nothing else changes: the routes that read them may be
+/// there already, and a client must not choose among clusters. An abort that [is the filter's own](Decision::own_fault) comes in their place.
 pub fn edits<'d>(policy: &'d Policy, decision: &'d Decision<'_>, request: &Request<'d>) -> Vec<Edit<'d>> {
-    if policy.mode() == Mode::Observe || matches!(decision.action, Action::Reply(_)) {
+    if policy.mode() == Mode::Observe {
+        let removes = policy.control_headers() == ControlHeaders::Remove;
+        return removals(request, |name| removes && headers::is_own(name));
+    }
+    if matches!(decision.action, Action::Reply(_)) {
         return Vec::new();
     }
-    let mut edits = removals(policy, decision, request);
+    let mut edits = removals(request, |name| decision.removes(policy, name));
     for (name, value) in decision.request_headers(policy) {
         set(&mut edits, request, name, value);
     }
@@ -47,10 +53,10 @@ pub fn edits<'d>(policy: &'d Policy, decision: &'d Decision<'_>, request: &Reque
 }
 
 /// What must go because nobody outside may set it, each name once.
-fn removals<'d>(policy: &'d Policy, decision: &'d Decision<'_>, request: &Request<'d>) -> Vec<Edit<'d>> {
+fn removals<'d>(request: &Request<'d>, removes: impl Fn(&[u8]) -> bool) -> Vec<Edit<'d>> {
     let mut edits = Vec::new();
     for (name, _) in request.headers() {
-        if decision.removes(policy, name) {
+        if removes(name) {
             remove(&mut edits, name);
         }
     }
@@ -169,9 +175,12 @@ mod tests {
     }
 
     #[test]
-    fn observing_and_answering_change_nothing() {
+    fn observing_and_answering_change_nothing_but_what_would_choose_a_cluster() {
         let evil: Header<'_> = (b"x-switchyard-cluster", b"evil");
-        assert_eq!(run("observe", b"/old", b"shop", &[evil]).0, [""; 0]);
+        let hint: Header<'_> = (b"x-envoy-fault-delay-request", b"1");
+        assert_eq!(run("observe", b"/old", b"shop", &[hint]).0, [""; 0]);
+        assert_eq!(run("observe", b"/old", b"shop", &[hint, evil]).0, ["-x-switchyard-cluster"]);
+        assert_eq!(run("observe", b"/none", b"shop", &[evil]).0, ["-x-switchyard-cluster"], "it would be answered");
         assert_eq!(run("enforce", b"/none", b"shop", &[evil]).0, [""; 0], "answered with 404");
         assert_eq!(run("enforce", b"/none", b"other", &[evil]).0, ["-x-switchyard-cluster"], "left to Envoy's routes");
     }

@@ -59,6 +59,11 @@ pub fn is_control(name: &[u8]) -> bool {
     matches!(name.first(), Some(b'x' | b'X')) && (has_prefix(name, CONTROL_PREFIX) || has_prefix(name, FAULT_PREFIX))
 }
 
+/// Whether a header is one of our own, in any spelling: nobody but a decision has a use for it.
+pub fn is_own(name: &[u8]) -> bool {
+    has_prefix(name, CONTROL_PREFIX)
+}
+
 /// Whether a name is a token of RFC 9110, so that Envoy can carry it.
 pub fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))

@@ -214,6 +214,7 @@ impl Stream {
         metrics.count_series(policy, &decision, fault.abort.is_some() && !is_observing);
         metrics.flush_soon(self.waiting.tick());
         if is_observing {
+            apply::edits(policy, &decision, &request)?;
             return Ok(Flow::Continue);
         }
         let answer = Answer::of(policy, &decision);
