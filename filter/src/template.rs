@@ -176,6 +176,11 @@ fn ask(operator: &str) -> Result<Ask, String> {
             if !crate::headers::is_token(name.strip_prefix(':').unwrap_or(name)) {
                 return Err(format!("`{name}` in `%{operator}%` is no header name"));
             }
+            if crate::headers::is_control(name.as_bytes()) {
+                return Err(format!(
+                    "`{name}` in `%{operator}%` is a control header: what a client says there is nobody's"
+                ));
+            }
         }
         return Ok(Ask::Header(lower(name), other.map(lower)));
     }
@@ -292,6 +297,11 @@ mod tests {
             ("%REQ(x%", "does not end"),
             ("%REQ()%", "`` in `%REQ()%` is no header name"),
             ("%REQ(a?b?c)%", "`b?c` in `%REQ(a?b?c)%` is no header name"),
+            (
+                "%REQ(a?X_Switchyard-Cluster)%",
+                "`X_Switchyard-Cluster` in `%REQ(a?X_Switchyard-Cluster)%` is a control header",
+            ),
+            ("%REQ(x-envoy-fault-delay-request)%", "is a control header"),
             ("%REQ(x):3%", "`:3` behind `%REQ(x)` is not allowed in Istio: leave it out"),
             ("a\nb", "has a control character"),
         ] {
