@@ -69,7 +69,7 @@ fn what_people_write_is_described_with_its_defaults_left_out() {
     let policy = json(&["schema", "policy"]);
     assert_eq!(properties(&policy), ["apiVersion", "kind", "metadata", "spec"]);
     let spec = &policy["$defs"]["SwitchyardPolicy"];
-    assert_eq!(properties(spec), ["faults", "mode", "onUnmatched", "seed", "sticky", "tags"]);
+    assert_eq!(properties(spec), ["faults", "maxDelayed", "metrics", "mode", "onUnmatched", "seed", "sticky", "tags"]);
     assert_eq!(spec["additionalProperties"], Value::Bool(false));
     assert_eq!(spec["required"], Value::Null, "every field may be left out");
     assert_eq!(policy["$defs"]["Tag"]["required"], serde_json::json!(["header"]));

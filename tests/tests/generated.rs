@@ -254,7 +254,7 @@ async fn the_parts_work_in_an_envoy_that_exists_already() {
     let (edge, inner) = (free_port(), free_port());
     let text = [LISTENERS, &services, &gateway("edge", edge), &gateway("inner", inner)].concat();
     let parts = Site::new(&text).unwrap().parts().unwrap();
-    assert_eq!(parts.len(), 10);
+    assert_eq!(parts.len(), 11);
     // As they are written, and read by whoever puts them together.
     let read = |text: &str| {
         let (documents, problems) = yaml::load(text);
@@ -270,6 +270,7 @@ async fn the_parts_work_in_an_envoy_that_exists_already() {
         insert(&mut bootstrap["static_resources"]["listeners"][0], &parts, &name);
         let clusters = parts["clusters.yaml"]["clusters"].as_array().unwrap().clone();
         bootstrap["static_resources"]["clusters"].as_array_mut().unwrap().extend(clusters);
+        bootstrap["stats_config"] = parts["stats-config.yaml"]["stats_config"].clone();
         let [older, newer] = SUPPORTED.map(|version| validate(&bootstrap, version));
         let (older, newer) = tokio::join!(older, newer);
         older.and(newer).unwrap_or_else(|said| panic!("{name}: {said}"));
