@@ -92,16 +92,14 @@ fn hosts(
 
 /// These hosts, in a mesh under their short names too.
 fn host_match(named: &[String], scope: &Scope<'_>) -> HostMatch<()> {
-    let mut hosts = HostMatch::default();
+    let mut all = Vec::new();
     let mut add = |host: &str| {
-        hosts.entry(host, || ());
+        all.push(host.to_owned());
         if scope.is_mesh {
-            for alias in name::aliases(host, scope.proxy_namespace) {
-                hosts.entry(&alias, || ());
-            }
+            all.extend(name::aliases(host, scope.proxy_namespace));
             // Services are served under it (`bind`): a client must not get around a tag by it.
             if !host.starts_with('*') {
-                hosts.entry(&format!("{host}."), || ());
+                all.push(format!("{host}."));
             }
         }
     };
@@ -112,6 +110,12 @@ fn host_match(named: &[String], scope: &Scope<'_>) -> HostMatch<()> {
             scope.services.iter().filter(|(host, _)| host.ends_with(suffix)).for_each(|(host, _)| add(host));
         }
     }
+    // In order each is entered behind the others, which is cheap.
+    all.sort_unstable();
+    let mut hosts = HostMatch::default();
+    all.iter().for_each(|host| {
+        hosts.entry(host, || ());
+    });
     hosts
 }
 

@@ -183,6 +183,7 @@ fn of_two_gateways_on_one_port_a_block_is_only_for_those_of_its_virtual_service(
 }
 
 #[test]
+#[expect(clippy::disallowed_types, reason = "the test has a clock, what it tests has none")]
 fn lists_are_compiled_in_time_that_grows_with_them() {
     // A loop over all pairs would take minutes here.
     let many = 50_000;
