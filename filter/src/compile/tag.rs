@@ -113,9 +113,9 @@ fn host_match(named: &[String], scope: &Scope<'_>) -> HostMatch<()> {
     // In order each is entered behind the others, which is cheap.
     all.sort_unstable();
     let mut hosts = HostMatch::default();
-    all.iter().for_each(|host| {
+    for host in &all {
         hosts.entry(host, || ());
-    });
+    }
     hosts
 }
 
