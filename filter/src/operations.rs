@@ -197,7 +197,12 @@ pub fn carry_out<'a>(policy: &'a Policy, request: &Request<'a>, decision: &mut D
         Action::Forward(forward) => (&forward.destination.request, &forward.destination.response),
         // Seen on Envoy 1.37: redirects and direct responses have them.
         Action::Reply(reply) => {
-            (&[], reply.rule.and_then(|rule| rule.response.as_ref()).map_or(&[], core::slice::from_ref))
+            let rule = reply.rule.map_or(&[][..], |rule| rule.response.as_slice());
+            // An aborted preflight: the operations of a single destination are those of its rule.
+            match reply.rule.map(|rule| &*rule.destinations) {
+                Some([only]) => (&[], &only.response),
+                _ => (&[], rule),
+            }
         }
         _ => return,
     };

@@ -40,8 +40,16 @@ pub fn response(decision: &Decision<'_>, is_answered: bool) -> Vec<ResponseEdit<
 
 /// Changes the response's headers. One that cannot be changed costs the client no answer.
 pub fn respond(edits: &[ResponseEdit<'_>], metrics: &Metrics) {
+    let is_type = |edit: &ResponseEdit<'_>| edit.name() == "content-type";
+    let of_envoy = edits.iter().any(is_type).then(|| envoys_own(metrics)).flatten();
     for edit in edits {
         let changed = match edit {
+            // Envoy has the last word on the type of its own answers: one with a body has a type, and no other has.
+            _ if is_type(edit) && of_envoy == Some(false) => continue,
+            ResponseEdit::Remove(_) if is_type(edit) && of_envoy == Some(true) => continue,
+            ResponseEdit::Add(name, value) if is_type(edit) && of_envoy == Some(true) => {
+                host::replace_header(Map::Response, name.as_bytes(), value)
+            }
             ResponseEdit::Remove(name) => host::remove_header(Map::Response, name.as_bytes()),
             // The host's replace would leave further lines of this name.
             ResponseEdit::Set(name, value) => host::remove_header(Map::Response, name.as_bytes())
@@ -52,6 +60,18 @@ pub fn respond(edits: &[ResponseEdit<'_>], metrics: &Metrics) {
             metrics.host_error(&error);
         }
     }
+}
+
+/// Whether the response is an answer of Envoy's own that has a body; `None` for one from an upstream.
+fn envoys_own(metrics: &Metrics) -> Option<bool> {
+    let ask = |path: &str| {
+        host::property(path).unwrap_or_else(|error| {
+            metrics.host_error(&error);
+            None
+        })
+    };
+    let details = ask("response\0code_details").filter(|details| details != b"via_upstream")?;
+    Some(!details.is_empty() && ask("response\0headers\0content-type").is_some_and(|value| !value.is_empty()))
 }
 
 /// Tells the access log what the policy wants told.
