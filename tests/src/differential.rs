@@ -115,23 +115,22 @@ pub async fn run(size: Size) -> Result<Outcome, String> {
             let found = differences(&pair);
             outcome.pairs += 1;
             outcome.count(&pair);
-            if found.is_empty() {
-                continue;
-            }
-            match explained(&pair, &found) {
+            let Some(unit) = units.get(*policy).filter(|_| !found.is_empty()) else { continue };
+            match explained(&pair, &found, unit) {
                 Some(explained) => outcome.explain(explained),
-                None => failing.push((*policy, pair.probe)),
+                None => failing.push((*policy, pair.probe, found)),
             }
         }
     }
     let mut clients = sides.clients();
     let mut different = Vec::new();
-    for (policy, probe) in failing {
+    for (policy, probe, first) in failing {
+        let Some(unit) = units.get(policy) else { continue };
         let pair = sides.ask(&mut clients, &recorder, &probe, MIRRORS).await?;
         let found = differences(&pair);
-        match explained(&pair, &found) {
+        match explained(&pair, &found, unit) {
             Some(explained) => outcome.explain(explained),
-            None if found.is_empty() => outcome.passing += 1,
+            None if found.is_empty() => outcome.passed(&first),
             None => different.push((policy, pair, found)),
         }
     }

@@ -51,9 +51,9 @@ pub fn differences(pair: &Pair) -> Vec<Difference> {
         let error = |seen: &Seen| if seen.status == 0 { seen.told.clone() } else { String::new() };
         compare("error", error(istio), error(ours));
     }
-    // A delay is never early; the flags say that there is one.
+    // The flags say that there is a delay. Envoy's timers are a little early: they count from when its loop woke up.
     for (name, seen) in [("Istio", istio), ("we", ours)] {
-        if seen.flags.contains("DI") && seen.took < Duration::from_millis(DELAY) {
+        if seen.flags.contains("DI") && seen.took < Duration::from_millis(DELAY) / 2 {
             compare("time", format!("{DELAY} ms"), format!("{name}: {:?}", seen.took));
         }
     }

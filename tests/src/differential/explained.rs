@@ -1,6 +1,7 @@
 //! The differences that are meant: all of them, in this one place.
 
 use super::compare::{Difference, Pair};
+use super::unit::Unit;
 use super::world::Entry;
 
 /// A difference that is meant.
@@ -10,27 +11,48 @@ pub struct Explained {
     pub what: &'static str,
     /// Why, and where it is told to users.
     pub why: &'static str,
-    holds: fn(&Pair, &[Difference]) -> bool,
+    holds: fn(&Pair, &[Difference], &Unit) -> bool,
 }
 
 /// What requests may differ in.
-pub const EXPLAINED: [Explained; 1] = [Explained {
-    what: "a host of the mesh without a VirtualService",
-    why: "the generated Envoy routes what VirtualServices route and answers 404 to the rest (README, `onUnmatched`); a \
-          sidecar knows every service, and answers 502 to strangers under REGISTRY_ONLY",
-    holds: |pair, _| {
-        let stranger = pair.istio.told.contains("route block_all") || pair.istio.told.contains("route default");
-        pair.probe.entry == Entry::Mesh
-            && stranger
-            && pair.ours.status == 404
-            && pair.ours.told.contains("no_virtual_host")
+pub const EXPLAINED: [Explained; 3] = [
+    Explained {
+        what: "a host of the mesh without a VirtualService",
+        why: "the generated Envoy routes what VirtualServices route and answers 404 to the rest (README, `onUnmatched`); \
+              a sidecar knows every service, and answers 502 to strangers under REGISTRY_ONLY",
+        holds: |pair, _, _| {
+            let stranger = pair.istio.told.contains("route block_all") || pair.istio.told.contains("route default");
+            let nobody = pair.ours.status == 404 && pair.ours.told.contains("no_virtual_host");
+            pair.probe.entry == Entry::Mesh && stranger && nobody
+        },
     },
-}];
+    Explained {
+        what: "a wildcard with upper-case letters in the mesh",
+        why: "Istio's sidecars find no service below `*.Example.com` (its index of wildcards has case, its services do \
+              not), so they go on as if it were not there; here hosts have no case anywhere",
+        holds: |pair, _, unit| {
+            let wild = |host: &str| host.starts_with('*') && host.bytes().any(|byte| byte.is_ascii_uppercase());
+            pair.probe.entry == Entry::Mesh && pair.istio.told.contains("route default") && unit.hosts().any(wild)
+        },
+    },
+    Explained {
+        what: "a preflight with a fault has no response flags",
+        why: "our filter answers preflights, so it aborts them too: its response code details name the rule, and Envoy's \
+              flag `FI` is that of Envoy's fault filter (README, `faults`)",
+        holds: |pair, differences, _| {
+            let flags = |one: &Difference| one.field == "flags" && one.ours.is_empty();
+            pair.probe.method == "OPTIONS" && pair.ours.told.contains("switchyard{") && differences.iter().all(flags)
+        },
+    },
+];
 
 /// What we may refuse though Istio takes it: a part of the message, and why.
-pub const REFUSED: [(&str, &str); 0] = [];
+pub const REFUSED: [(&str, &str); 1] = [(
+    "never holds: the mesh is one listener here",
+    "the mesh is one listener here, for one port (README, \"What is not carried over\")",
+)];
 
 /// The explanation of a pair's differences, where there is one.
-pub fn explained(pair: &Pair, differences: &[Difference]) -> Option<&'static Explained> {
-    EXPLAINED.iter().find(|explained| (explained.holds)(pair, differences))
+pub fn explained(pair: &Pair, differences: &[Difference], unit: &Unit) -> Option<&'static Explained> {
+    EXPLAINED.iter().find(|explained| (explained.holds)(pair, differences, unit))
 }

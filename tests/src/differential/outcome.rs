@@ -26,7 +26,7 @@ pub struct Outcome {
     forwarded: usize,
     explained: BTreeMap<&'static str, usize>,
     /// Pairs that differed once and not again.
-    pub(super) passing: usize,
+    passing: BTreeMap<String, usize>,
     pub(super) refused_by_both: usize,
     pub(super) meant_refusals: BTreeMap<&'static str, usize>,
     pub(super) only_istio_refuses: Vec<(String, Unit)>,
@@ -53,7 +53,7 @@ impl Outcome {
             by_status: BTreeMap::new(),
             forwarded: 0,
             explained: BTreeMap::new(),
-            passing: 0,
+            passing: BTreeMap::new(),
             refused_by_both: 0,
             meant_refusals: BTreeMap::new(),
             only_istio_refuses: Vec::new(),
@@ -79,6 +79,11 @@ impl Outcome {
         *self.explained.entry(explained.what).or_default() += 1;
     }
 
+    /// Notes a difference that was gone when the request was sent again.
+    pub(super) fn passed(&mut self, found: &[Difference]) {
+        *self.passing.entry(kind(found)).or_default() += 1;
+    }
+
     /// Notes what differs, and shrinks one of each kind.
     pub(super) async fn different(
         &mut self,
@@ -99,8 +104,8 @@ impl Outcome {
             let known = self.kinds.entry(kind).or_insert((0, example));
             known.0 += 1;
             if known.0 == 1 && self.shrunk.len() < SHRUNK {
-                let manifests: Vec<Value> = shared.iter().chain(&unit.manifests).cloned().collect();
-                let Shrunk { manifests, pair, differences } = shrink(recorder, &manifests, pair, found).await;
+                let Shrunk { manifests, pair, differences } = shrink(recorder, shared, unit, pair, found).await;
+                let manifests: Vec<Value> = referenced(shared, &manifests).into_iter().chain(manifests).collect();
                 self.shrunk.push(told(&pair, &differences, &manifests));
             }
         }
@@ -112,7 +117,7 @@ impl Outcome {
     /// Whether enough ran, and nothing differs without an explanation.
     pub fn is_good(&self) -> bool {
         let refused = self.only_istio_refuses.len() + self.only_we_refuse.len();
-        let flaky = self.passing * 200 <= self.pairs;
+        let flaky = self.passing.values().sum::<usize>() * 200 <= self.pairs;
         self.pairs > 0 && flaky && refused + self.differing + self.wrong_shares.len() == 0
     }
 
@@ -149,7 +154,12 @@ impl Outcome {
         }
         let _ =
             writeln!(text, "shares: {} compared, {} outside of their interval", self.shares, self.wrong_shares.len());
-        let _ = writeln!(text, "differed once and not again: {}", self.passing);
+        let passing: Vec<String> = self.passing.iter().map(|(kind, count)| format!("{count} of {kind}")).collect();
+        let _ = writeln!(
+            text,
+            "differed once and not again: {}",
+            if passing.is_empty() { "none".into() } else { passing.join("; ") }
+        );
         for share in &self.wrong_shares {
             let _ = writeln!(text, "WRONG SHARE {share}");
         }
@@ -212,6 +222,18 @@ fn without_names(said: &str) -> String {
 
 fn yaml(manifests: &[Value]) -> String {
     manifests.iter().map(to_yaml).collect::<Vec<_>>().join("---\n")
+}
+
+/// Those of the shared manifests that a policy names, and what goes with them.
+fn referenced(shared: &[Value], own: &[Value]) -> Vec<Value> {
+    let text = Value::from(own.to_vec()).to_string();
+    let named = |one: &Value| {
+        let name = one["metadata"]["name"].as_str().unwrap_or_default();
+        ["\"", "/"]
+            .iter()
+            .any(|before| ["\"", "."].iter().any(|after| text.contains(&format!("{before}{name}{after}"))))
+    };
+    shared.iter().filter(|one| named(one)).cloned().collect()
 }
 
 /// A failing pair as a case, with what each side does as comments.

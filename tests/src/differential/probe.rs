@@ -2,6 +2,7 @@
 
 use super::regex::Regex;
 use super::rng::Rng;
+use super::shrink::rename;
 use super::unit::Unit;
 use super::words::{HEADERS, METHODS, ORIGINS, PARAMETERS, PATHS, VALUES};
 use super::world::Entry;
@@ -52,6 +53,18 @@ impl Probe {
             case["headers"] = json!(self.headers);
         }
         case
+    }
+
+    /// The same to another copy of its policy.
+    #[must_use]
+    pub fn renamed(&self, from: usize, to: usize) -> Self {
+        let rename = |text: &str| rename(text, from, to);
+        Self {
+            host: rename(&self.host),
+            target: rename(&self.target),
+            headers: self.headers.iter().map(|(name, value)| (name.clone(), rename(value))).collect(),
+            ..self.clone()
+        }
     }
 
     /// A random request to a policy.
@@ -124,14 +137,14 @@ impl Probing<'_> {
             service["spec"]["hosts"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let written = (self.rng.pick(&hosts)).to_owned();
         let mut host = match written.strip_prefix('*') {
-            Some(end) => format!("{}{end}", self.rng.pick(&["a", "b", "a.b", "x", ""])),
+            Some(end) => format!("{}{end}", self.rng.pick(&["a", "b", "a", "b", "a.b", "x", ""])),
             None => written,
         };
         if entry == Entry::Mesh && host.ends_with(".svc.cluster.local") || !host.contains('.') {
             let short = host.split('.').next().unwrap_or_default().to_owned();
             let forms = ["", ".demo", ".demo.svc", ".demo.svc.cluster.local", ".other", ".demo.svc.cluster"];
             host = match self.rng.below(10) {
-                0..4 => format!("{short}.demo.svc.cluster.local"),
+                0..6 => format!("{short}.demo.svc.cluster.local"),
                 _ => format!("{short}{}", self.rng.pick(&forms)),
             };
         }
@@ -161,7 +174,10 @@ impl Probing<'_> {
             for (name, condition) in block.get(field).and_then(Value::as_object).into_iter().flatten() {
                 match &*name.to_ascii_lowercase() {
                     ":method" => {
-                        probe.method = self.value(condition, percent).filter(|m| is_token(m)).unwrap_or("GET".into());
+                        probe.method = self
+                            .value(condition, percent)
+                            .filter(|met| is_method(met, self.rng))
+                            .unwrap_or("GET".into());
                     }
                     name if name.starts_with(':') || name == "host" => {}
                     _ => self.header(name, condition, percent, probe),
@@ -172,7 +188,7 @@ impl Probing<'_> {
             self.parameter(name, condition, query);
         }
         if let Some(method) = block.get("method") {
-            let met = self.value(method, 82).filter(|method| is_token(method));
+            let met = self.value(method, 82).filter(|met| is_method(met, self.rng));
             probe.method = met.unwrap_or_else(|| (self.rng.pick(&METHODS)).to_owned());
         }
         if let Some(authority) = block.get("authority")
@@ -321,6 +337,8 @@ fn flipped(text: &str, rng: &mut Rng) -> String {
     text.char_indices().map(flip).collect()
 }
 
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+/// Envoy answers 400 to methods that it does not know: now and then is enough.
+fn is_method(text: &str, rng: &mut Rng) -> bool {
+    let known = METHODS.contains(&text) && text != "get";
+    known || (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) && rng.chance(5))
 }

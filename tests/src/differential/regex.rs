@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn it_matches_its_own_samples() {
-        let mut rng = Rng::new(1);
+        let mut rng = Rng::of(1, 0);
         for number in 0..300 {
             let regex =
                 if number % 2 == 0 { Regex::of_path(&mut rng) } else { Regex::of_value(&mut rng, &["a", "b.c"]) };

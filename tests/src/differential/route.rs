@@ -71,12 +71,9 @@ fn destination(writer: &mut Writer<'_>) -> Value {
     }
     match writer.rng.below(20) {
         0..9 => {
-            let subset = writer.rng.pick(&["v1", "v2", "v3", ""]);
-            let mut destination = json!({"host": name("shop", writer)});
-            if !subset.is_empty() {
-                destination["subset"] = json!(subset);
-            }
-            destination
+            // Without a subset any endpoint may answer.
+            let subset = writer.rng.pick(&["v1", "v2", "v3"]);
+            json!({"host": name("shop", writer), "subset": subset})
         }
         9..13 => {
             let mut destination = json!({"host": name("cart", writer), "subset": writer.rng.pick(&["v1", "v2"])});
@@ -86,7 +83,9 @@ fn destination(writer: &mut Writer<'_>) -> Value {
             }
             destination
         }
-        13 | 14 => json!({"host": name("alt", writer), "subset": "v1"}),
+        13 => json!({"host": name("alt", writer), "subset": "v1", "port": {"number": 8080}}),
+        // Its only port, which is not the listener's: a sidecar does not know the service there, and answers 503.
+        14 if !writer.mesh => json!({"host": name("alt", writer)}),
         15 if writer.namespace == AWAY => json!({"host": "far"}),
         15 | 16 => json!({"host": "far.other.svc.cluster.local", "subset": "v1"}),
         17 => json!({"host": name("dead", writer)}),

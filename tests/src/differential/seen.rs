@@ -85,6 +85,9 @@ impl Seen {
     /// Adds what arrived at the upstream.
     pub fn arrived(&mut self, mut arrivals: Vec<Arrival>) {
         for arrival in &mut arrivals {
+            let first = arrival.headers.iter().any(|(name, value)| name == "x-envoy-attempt-count" && value == "1");
+            // What is left of the timeout hangs on how long the tries before took.
+            arrival.headers.retain(|(name, _)| first || name != "x-envoy-expected-rq-timeout-ms");
             arrival
                 .headers
                 .retain(|(name, _)| !REQUEST_NOISE.contains(&name.as_str()) && !name.starts_with("x-switchyard-"));

@@ -16,6 +16,8 @@ const REQUESTS: usize = 400;
 struct Share {
     what: &'static str,
     share: f64,
+    /// Whether it is two draws together: Envoy's own hang on one number (`reference/envoy.md` 1.2), ours do not.
+    both: bool,
     happens: fn(&Seen) -> bool,
 }
 
@@ -44,7 +46,7 @@ fn policies() -> Vec<Policy> {
         weights.iter().map(|(subset, weight)| json!({"destination": to(subset), "weight": weight})).collect()
     };
     let v1 = route(&[("v1", 1)]);
-    let share = |what, share, happens| Share { what, share, happens };
+    let share = |what, share, happens| Share { what, share, both: what.starts_with("both"), happens };
     let policy = |rule, shares| Policy { rule, shares };
     vec![
         policy(
@@ -135,6 +137,9 @@ pub fn compare(pairs: &[(usize, Pair)], outcome: &mut Outcome) {
                 ("Istio", own.iter().filter(|pair| (share.happens)(&pair.istio)).count()),
                 ("we", own.iter().filter(|pair| (share.happens)(&pair.ours)).count()),
             ] {
+                if share.both && side == "Istio" {
+                    continue;
+                }
                 outcome.shares += 1;
                 if !(low..=high).contains(&count) {
                     let wrong = format!("{}: {side} {count} of {}, expected {low} to {high}", share.what, own.len());

@@ -4,8 +4,8 @@ use super::compare::Pair;
 use super::probe::Probe;
 use super::seen::Seen;
 use super::upstream::Recorder;
-use super::world::{Entry, GATEWAY_PORTS, HOME, LABELS, MESH_PORT};
-use crate::generated::manager;
+use super::world::{Entry, GATEWAY_PORTS, HOME, LABELS, MESH_PORT, MESH_PORTS};
+use crate::generated::{configure, manager};
 use crate::harness::{Client, Envoy, Launch, envoy_binary_of, released_wasm};
 use crate::istio::{ENVOY, IstioEnvoy, Istiod, Proxy};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ impl Sides {
     pub async fn start(manifests: &[Value], entries: &[Entry]) -> Result<Self, String> {
         let mut planned = Vec::new();
         if entries.contains(&Entry::Mesh) {
-            planned.push(Proxy::sidecar("front", HOME, [MESH_PORT]).labelled(labels(&LABELS)));
+            planned.push(Proxy::sidecar("front", HOME, MESH_PORTS).labelled(labels(&LABELS)));
         }
         let ports: Vec<u16> = GATEWAY_PORTS.iter().map(|(port, _)| *port).collect();
         let ports: Vec<u16> = ports.into_iter().filter(|port| entries.contains(&Entry::Gateway(*port))).collect();
@@ -198,7 +198,12 @@ fn bootstrap(manifests: &[Value]) -> Result<Value, String> {
     let mut bootstrap = generate(&model, &settings).map_err(told)?.bootstrap;
     for listener in bootstrap["static_resources"]["listeners"].as_array_mut().into_iter().flatten() {
         listener["address"]["socket_address"]["port_value"] = json!(0);
+        let is_mesh = listener["name"] == Entry::Mesh.listener().as_str();
         let manager = manager(listener);
+        if is_mesh {
+            // The generator knows no workload's labels; a plugin's configuration has them.
+            configure(manager, |document| document["proxy"]["labels"] = LABELS.into_iter().collect());
+        }
         manager["access_log"] = json!([]);
         let filters = manager["http_filters"].as_array_mut().ok_or("no http_filters")?;
         filters.insert(filters.len().saturating_sub(1), revealing());

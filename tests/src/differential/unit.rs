@@ -88,6 +88,14 @@ impl Unit {
     }
 }
 
+impl Unit {
+    /// The hosts of its VirtualServices, as written.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        let lists = self.virtual_services().filter_map(|one| one["spec"]["hosts"].as_array());
+        lists.flatten().filter_map(Value::as_str)
+    }
+}
+
 impl Writer<'_> {
     /// Whether to use a feature that is used so many times of 100.
     pub fn may(&mut self, feature: Feature, percent: usize) -> bool {

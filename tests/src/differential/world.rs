@@ -13,6 +13,8 @@ pub const AWAY: &str = "other";
 pub const GATEWAY_PORTS: [(u16, &str); 3] = [(80, "gw"), (8081, "gw"), (8080, "gw2")];
 /// The port of the mesh.
 pub const MESH_PORT: u16 = 80;
+/// The sidecar's ports: it knows only services that have one of them.
+pub const MESH_PORTS: [u16; 2] = [80, 8080];
 /// What `sourceLabels` can find at the sidecar.
 pub const LABELS: [(&str, &str); 2] = [("app", "front"), ("tier", "web")];
 
