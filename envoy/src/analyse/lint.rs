@@ -1,6 +1,7 @@
 //! What is allowed and seldom meant: one concern each in the files below.
 
 mod absent;
+mod body;
 mod chance;
 
 mod edge;
@@ -24,6 +25,7 @@ pub fn all(model: &Model<'_>, listeners: &[Listener<'_>]) -> Vec<Diagnostic> {
             chance::check(&mut rule);
             absent::check(&mut rule);
             outdated::check(&mut rule);
+            body::check(&mut rule);
             rewrite::check(&mut rule);
             share::weights(&mut rule);
         }

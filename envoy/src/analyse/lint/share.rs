@@ -1,9 +1,12 @@
-//! Weights that look like percent and are not, and choices that a client can make itself.
+//! Weights that look like percent and are not, and choices and tags that a client can make itself.
 
 use super::Rule;
 use crate::diagnostic::Diagnostic;
 use crate::translate::Listener;
+use std::collections::BTreeSet;
+use switchyard_filter::block::Ask;
 use switchyard_filter::document::{Document, StickyBy};
+use switchyard_filter::matcher::header::HeaderMatch;
 
 /// The weights of a rule: whoever reads 90 and 5 takes them for percent.
 pub fn weights(rule: &mut Rule<'_>) {
@@ -25,6 +28,7 @@ fn not_percent(weights: &[i32]) -> Option<String> {
 pub fn check(listener: &Listener<'_>, found: &mut Vec<Diagnostic>) {
     let document = &listener.document;
     let mut found = Found { listener, found };
+    found.elsewhere();
     for (index, tag) in document.tags.iter().enumerate() {
         let field = format!("tags[{index}]");
         // Shares are our own word: 1 and 1 are halves to everybody.
@@ -54,6 +58,35 @@ struct Found<'l> {
 }
 
 impl Found<'_> {
+    /// Where a request's host is none of the tag's, the tag's header is a client's like any other.
+    fn elsewhere(&mut self) {
+        let policy = &self.listener.policy;
+        let mut told = BTreeSet::new();
+        let hosts = policy.hosts().iter().filter(|_| !policy.tags().is_empty());
+        for (host, route) in hosts.flat_map(|(host, to)| to.routes.iter().map(move |route| (host.clone(), route))) {
+            let Some(rule) = policy.rules().get(route.rule) else { continue };
+            for condition in &route.block.conditions {
+                let Ask::Header(HeaderMatch { tag: Some(tag), .. }) = &condition.ask else { continue };
+                let Some(tag) = policy.tags().get(tag.index) else { continue };
+                let (vs, index) = (rule.virtual_service_index, rule.index);
+                let block = route.index.unwrap_or(0);
+                let written = format!("virtualServices[{vs}].http[{index}].match[{block}]");
+                let field = match route.written.as_deref() {
+                    _ if condition.field.starts_with("virtualServices[") => condition.field.to_string(),
+                    written_elsewhere => format!("{}.{}", written_elsewhere.unwrap_or(&written), condition.field),
+                };
+                if tag.hosts.find(host.as_bytes()).is_none() && told.insert(field.clone()) {
+                    let message = format!(
+                        "any client can send `{}` in requests for `{host}`: the tag is not for this host",
+                        tag.header
+                    );
+                    let help = "add it to `hosts` of the tag; without `hosts` the tag is for all";
+                    self.warn(&field, "tag-by-client", message, help);
+                }
+            }
+        }
+    }
+
     fn warn(&mut self, field: &str, code: &'static str, message: String, help: &str) {
         if let Some((place, field)) = self.listener.place(field) {
             self.found.push(Diagnostic::warning(place, message).code(code).field(field).help(help));

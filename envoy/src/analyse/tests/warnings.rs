@@ -279,3 +279,48 @@ fn weights_that_are_no_percentages_are_told() {
         assert_eq!(of_rules(&[&two(a, b)]), said);
     }
 }
+
+#[test]
+fn a_large_body_is_told_as_istio_does() {
+    let answer = |size: usize| format!("directResponse: {{status: 200, body: {{string: {}}}}}", "a".repeat(size));
+    assert_eq!(of_rules(&[&answer(102_400)]), [] as [&str; 0]);
+    assert_eq!(
+        of_rules(&[&answer(102_401)]),
+        [
+            "large-body 8:36 http[0].directResponse.body: the body has 102401 bytes: every proxy has it in its configuration"
+        ]
+    );
+}
+
+#[test]
+fn a_rule_that_asks_for_a_tag_where_it_is_not_set_is_told() {
+    let tag = |hosts: &str| {
+        format!(
+            "
+apiVersion: switchyard.dev/v1alpha1
+kind: SwitchyardPolicy
+metadata: {{name: rollout, namespace: demo}}
+spec:
+  tags: [{{header: user-type, {hosts} rules: [{{match: [{{sourceIp: [10.0.0.0/8]}}], value: internal}}]}}]
+"
+        )
+    };
+    let rules = ["match: [{headers: {user-type: {exact: internal}}}], ROUTE", "ROUTE"];
+    let service = service("shop", "shop, '*.example'", "mesh", &rules);
+    // Whether a rule is reached is another question, and open where the tag is a client's.
+    let of = |hosts: &str| -> Vec<String> {
+        let manifests = manifests(&[SERVICES, &service, &tag(hosts)]);
+        let model = Model::new(&manifests, &Options::default()).unwrap_or_else(|found| panic!("{found:?}"));
+        let warnings = Analysis::new(&model).expect("right").warnings;
+        let by_client = warnings.iter().filter(|found| found.code == "tag-by-client");
+        by_client.map(|found| format!("{}: {}", found.field, found.message)).collect()
+    };
+    assert_eq!(of(""), [] as [&str; 0]);
+    assert_eq!(
+        of("hosts: [shop],"),
+        [
+            "http[0].match[0].headers.user-type: any client can send `user-type` in requests for `*.example`: the tag is not for \
+          this host"
+        ]
+    );
+}
