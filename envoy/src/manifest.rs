@@ -4,6 +4,7 @@
 
 mod destination_rule;
 mod duration;
+mod endpoint_slice;
 mod files;
 mod gateway;
 mod kind;
@@ -15,13 +16,14 @@ mod traffic_policy;
 
 pub use destination_rule::{DestinationRule, Subset, WorkloadSelector};
 pub use duration::Duration;
+pub use endpoint_slice::{EndpointSlice, SliceConditions, SliceEndpoint, SlicePort};
 pub use files::{Input, OpenError};
 pub use gateway::{Gateway, Server, ServerPort};
 pub use kind::{Kind, Unread};
 pub use policy::{Sticky, SwitchyardPolicy};
 pub use read::{read, read_sources};
 pub use service::{Ignored, Service, ServicePort};
-pub use service_entry::{Location, Resolution, ServiceEntry, ServiceEntryPort, WorkloadEntry};
+pub use service_entry::{EntrySelector, Location, Resolution, ServiceEntry, ServiceEntryPort, WorkloadEntry};
 pub use traffic_policy::{
     ClientTls, ClientTlsMode, ConnectionPool, ConsistentHash, Distribute, Failover, H2UpgradePolicy, HttpSettings,
     LoadBalancer, LocalityLbSetting, Maglev, OutlierDetection, PortTrafficPolicy, ProxyProtocol, ProxyProtocolVersion,
@@ -106,9 +108,24 @@ impl Manifest {
         if self.node.get("spec").is_none_or(Node::is_null) {
             return Err(vec![self.error(&Path::root(), "`spec` is missing").field("spec")]);
         }
-        switchyard_filter::read::read(&self.spec()).map_err(|errors| {
-            let spec = Path::root().field("spec");
-            errors.iter().map(|e| self.error(&spec.clone().join(&Path::parse(&e.path).0), &e.message)).collect()
+        self.read_value(&self.spec(), &Path::root().field("spec"))
+    }
+
+    /// Reads what stands beside `metadata`, of a kind that has no `spec`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each at its place.
+    pub fn read_top<T: Read>(&self) -> Result<T, Vec<Diagnostic>> {
+        let mut whole = self.node.to_json();
+        if let Value::Object(fields) = &mut whole {
+            fields.retain(|key, _| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata"));
+        }
+        self.read_value(&whole, &Path::root())
+    }
+
+    fn read_value<T: Read>(&self, value: &Value, at: &Path) -> Result<T, Vec<Diagnostic>> {
+        switchyard_filter::read::read(value).map_err(|errors| {
+            errors.iter().map(|e| self.error(&at.clone().join(&Path::parse(&e.path).0), &e.message)).collect()
         })
     }
 }

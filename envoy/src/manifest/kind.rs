@@ -17,8 +17,12 @@ pub enum Kind {
     SwitchyardPolicy,
     /// Ours: requests with what is expected of them, for `switchyard test`.
     Case,
+    /// Istio's: endpoints that ServiceEntries select.
+    WorkloadEntry,
     /// Kubernetes': a host that exists.
     Service,
+    /// Kubernetes': the addresses of a Service's pods.
+    EndpointSlice,
     /// Anything else.
     Other,
 }
@@ -33,13 +37,15 @@ const READ: &[(&str, &str, Kind, &[&str])] = &[
     (ISTIO, "DestinationRule", Kind::DestinationRule, ISTIO_VERSIONS),
     (ISTIO, "ServiceEntry", Kind::ServiceEntry, ISTIO_VERSIONS),
     (ISTIO, "Gateway", Kind::Gateway, ISTIO_VERSIONS),
+    (ISTIO, "WorkloadEntry", Kind::WorkloadEntry, ISTIO_VERSIONS),
     (OURS, "SwitchyardPolicy", Kind::SwitchyardPolicy, &["v1alpha1"]),
     (OURS, "Case", Kind::Case, &["v1alpha1"]),
     ("", "Service", Kind::Service, &["v1"]),
+    ("discovery.k8s.io", "EndpointSlice", Kind::EndpointSlice, &["v1"]),
 ];
 
 /// Kinds of Istio's networking group that we know and do not read.
-const ISTIO_UNREAD: &[&str] = &["EnvoyFilter", "Sidecar", "WorkloadEntry", "WorkloadGroup", "ProxyConfig"];
+const ISTIO_UNREAD: &[&str] = &["EnvoyFilter", "Sidecar", "WorkloadGroup", "ProxyConfig"];
 
 impl Kind {
     /// What `apiVersion` and `kind` name.
@@ -127,7 +133,7 @@ mod tests {
             ("apps/v1", "Deployment"),
             ("serving.knative.dev/v1", "Service"),
             ("gateway.networking.k8s.io/v1", "Gateway"),
-            ("networking.istio.io/v1", "WorkloadEntry"),
+            ("networking.istio.io/v1", "WorkloadGroup"),
             ("example.com/v1", "VirtualService"),
             ("v1", "ConfigMap"),
         ];

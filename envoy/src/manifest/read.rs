@@ -198,7 +198,10 @@ impl Reader {
             manifest.creation_timestamp = fields.string(&metadata.clone().field("creationTimestamp"));
             manifest.labels = fields.strings(&metadata.clone().field("labels"));
             manifest.annotations = fields.strings(&metadata.clone().field("annotations"));
-            fields.known(&root, TOP, &[]);
+            // Its fields are read with the rest of it.
+            if kind != Kind::EndpointSlice {
+                fields.known(&root, TOP, &[]);
+            }
             fields.known(&metadata, METADATA, SERVER);
         }
         self.diagnostics.append(&mut fields.errors);

@@ -20,8 +20,27 @@ record! {
         endpoints: Vec<WorkloadEntry> = "endpoints",
         /// Names of which a certificate of its endpoints must have one, where a DestinationRule names none.
         subject_alt_names: Vec<String> = "subjectAltNames",
+        /// In place of `endpoints`: the `WorkloadEntries` of its namespace that have these labels.
+        workload_selector: Option<EntrySelector> = "workloadSelector",
+        /// The namespaces of proxies that see it: names, `.` for its own, `*` for all, `~` for none. Default: all.
+        export_to: Vec<String> = "exportTo",
     }
-    later { "workloadSelector", "exportTo" }
+}
+
+record! {
+    /// Which `WorkloadEntries` are endpoints.
+    pub struct EntrySelector {
+        /// Labels that one must have.
+        labels: BTreeMap<String, String> = "labels",
+    }
+}
+
+impl ServiceEntry {
+    /// Whether proxies of a namespace see it; `own` is its own.
+    pub fn is_seen_by(&self, namespace: &str, own: &str) -> bool {
+        let is_named = |name: &String| name == "*" || name == namespace || (name == "." && own == namespace);
+        self.export_to.is_empty() || self.export_to.iter().any(is_named)
+    }
 }
 
 record! {

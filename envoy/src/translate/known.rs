@@ -1,11 +1,12 @@
 //! Known destinations: hosts of ServiceEntries and Services, with their ports and endpoints.
 
+mod service;
+mod workload;
+
 use super::name::is_wildcard_host;
 use super::{Notes, Origins, numbered, spec};
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::manifest::{
-    Kind, Manifest, Manifests, Resolution, Service, ServiceEntry, ServiceEntryPort, ServicePort, WorkloadEntry,
-};
+use crate::manifest::{Kind, Manifest, Manifests, Resolution, ServiceEntry, ServiceEntryPort, WorkloadEntry};
 use crate::yaml::Path;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -110,65 +111,24 @@ impl Known {
 /// All known destinations, by host.
 pub fn services(manifests: &Manifests, domain: &str, notes: &mut Notes) -> BTreeMap<String, Known> {
     let mut all = BTreeMap::new();
+    let workloads = workload::read(manifests, notes);
     for (index, manifest) in numbered(manifests, Kind::ServiceEntry) {
-        if let Some(entry) = notes.spec::<ServiceEntry>(manifest) {
+        if let Some(mut entry) = notes.spec::<ServiceEntry>(manifest) {
+            if !entry.is_seen_by(&manifests.namespace, &manifest.namespace) {
+                let message = format!("this is not exported to the proxy's namespace `{}`", manifests.namespace);
+                notes.push(manifest.warning(&spec("exportTo"), &message).code("not-exported"));
+                continue;
+            }
+            if entry.workload_selector.is_some() && !entry.endpoints.is_empty() {
+                let message = "`endpoints` and `workloadSelector` exclude each other: leave one of them out";
+                notes.push(manifest.error(&spec("workloadSelector"), message));
+            }
+            entry.endpoints = workload::endpoints(&entry, &manifest.namespace, &workloads);
             service_entry(index, manifest, manifests, &entry, &mut all, notes);
         }
     }
-    for (index, manifest) in numbered(manifests, Kind::Service) {
-        let Some(service) = notes.spec::<Service>(manifest) else { continue };
-        let host = format!("{}.{}.svc.{domain}", manifest.name, manifest.namespace).to_ascii_lowercase();
-        let ports = service_ports(manifest, &service, notes);
-        // Its pods are not known here, but where Envoy runs its name may be: to its cluster IP. A headless one has
-        // none, so its name is that of the pods, who listen on the target port.
-        let headless = service.cluster_ip.is("None");
-        let endpoint = Endpoint {
-            address: host.clone(),
-            ports: ports
-                .iter()
-                .map(|(port, known)| {
-                    (known.number, port.target_port.number().filter(|_| headless).unwrap_or(known.number))
-                })
-                .collect(),
-            labels: BTreeMap::new(),
-            locality: String::new(),
-            weight: 1,
-        };
-        let ports = ports.into_iter().map(|(_, known)| known).collect();
-        // A ServiceEntry of that host knows its endpoints.
-        all.entry(host.clone()).or_insert_with(|| Known {
-            host,
-            namespace: manifest.namespace.clone(),
-            ports,
-            resolve: Resolve::Dns,
-            endpoints: vec![endpoint],
-            subsets: vec![],
-            policy: None,
-            subject_alt_names: vec![],
-            origin: Origin { manifest: index, field: "ports".into() },
-        });
-    }
+    service::add(manifests, domain, &mut all, notes);
     all
-}
-
-/// The ports of a Service that speak TCP; the others are told and left out.
-fn service_ports<'a>(
-    manifest: &Manifest,
-    service: &'a Service,
-    notes: &mut Notes,
-) -> Vec<(&'a ServicePort, KnownPort)> {
-    let mut ports = vec![];
-    for (index, port) in service.ports.iter().enumerate() {
-        let protocol = port.protocol.to_ascii_uppercase();
-        if !matches!(protocol.as_str(), "" | "TCP") {
-            let message = format!("the port `{}` is left out: no request comes by `{protocol}`", port.port);
-            notes.push(manifest.warning(&spec(&format!("ports[{index}].protocol")), &message).code("ignored-port"));
-            continue;
-        }
-        let http2 = is_http2(&port.app_protocol) || is_http2(&port.name);
-        ports.push((port, KnownPort { number: port.port, http2 }));
-    }
-    ports
 }
 
 fn service_entry(
@@ -201,7 +161,7 @@ fn service_entry(
             continue;
         }
         let mut endpoints: Vec<_> = entry.endpoints.iter().map(|endpoint| resolved(endpoint, &entry.ports)).collect();
-        if endpoints.is_empty() && resolve != Resolve::Static {
+        if endpoints.is_empty() && resolve != Resolve::Static && entry.workload_selector.is_none() {
             // istio.md 2.0: without endpoints, the host is resolved itself.
             if host.starts_with('*') {
                 let message = format!("`{host}` cannot be resolved: it is no name");
@@ -250,9 +210,15 @@ fn resolved(endpoint: &WorkloadEntry, ports: &[ServiceEntryPort]) -> Endpoint {
         address: endpoint.address.clone(),
         ports: ports.iter().map(|port| (port.number, number(port))).collect(),
         labels: endpoint.labels.clone(),
-        locality: endpoint.locality.clone(),
+        locality: locality(endpoint),
         weight: endpoint.weight.max(1),
     }
+}
+
+/// Where an endpoint is: as it says, else as its label does, which has dots for slashes.
+fn locality(endpoint: &WorkloadEntry) -> String {
+    let label = endpoint.labels.get("istio-locality").filter(|_| endpoint.locality.is_empty());
+    label.map_or_else(|| endpoint.locality.clone(), |label| label.replace('.', "/"))
 }
 
 /// Rules of istiod's validation that decide whether a cluster can be made.
@@ -277,7 +243,9 @@ fn check(manifest: &Manifest, entry: &ServiceEntry, notes: &mut Notes) {
             notes.push(manifest.error(&at("name"), &format!("the port `{}` is listed twice", port.name)));
         }
     }
-    for (index, endpoint) in entry.endpoints.iter().enumerate() {
+    // Those that are selected are written elsewhere.
+    let listed = entry.endpoints.iter().enumerate().filter(|_| entry.workload_selector.is_none());
+    for (index, endpoint) in listed {
         let at = format!("endpoints[{index}]");
         if entry.resolution == Resolution::Static && endpoint.address.parse::<IpAddr>().is_err() {
             let message = format!("`{}` is no IP address", endpoint.address);

@@ -72,6 +72,8 @@ pub struct Group<'a> {
 pub fn by_locality<'a>(endpoints: &[&'a Endpoint], port: u16) -> Vec<Group<'a>> {
     let mut groups: BTreeMap<&str, Group<'a>> = BTreeMap::new();
     for endpoint in endpoints {
+        // Not every endpoint of a Service has every port of it.
+        let Some(number) = endpoint.ports.get(&port) else { continue };
         let group = groups.entry(&endpoint.locality).or_insert_with(|| Group {
             locality: Locality::parse(&endpoint.locality),
             endpoints: vec![],
@@ -79,7 +81,7 @@ pub fn by_locality<'a>(endpoints: &[&'a Endpoint], port: u16) -> Vec<Group<'a>> 
             priority: 0,
         });
         group.weight = group.weight.saturating_add(endpoint.weight);
-        group.endpoints.push((endpoint, endpoint.ports.get(&port).copied().unwrap_or(port)));
+        group.endpoints.push((endpoint, *number));
     }
     groups.into_values().collect()
 }

@@ -1,0 +1,71 @@
+//! `EndpointSlices` of Kubernetes: the addresses of a Service's pods, as `kubectl get endpointslices -o yaml` prints them.
+
+use super::Ignored;
+use switchyard_filter::record;
+
+record! {
+    /// Addresses of a Service, which the label `kubernetes.io/service-name` names. It has no `spec`.
+    pub struct EndpointSlice {
+        /// `IPv4`, `IPv6` or `FQDN`; names are left out, as in Istio.
+        address_type: String = "addressType" required,
+        /// The endpoints.
+        endpoints: Vec<SliceEndpoint> = "endpoints",
+        /// The ports of all of them.
+        ports: Vec<SlicePort> = "ports",
+    }
+}
+
+record! {
+    /// An endpoint.
+    pub struct SliceEndpoint {
+        /// Its addresses, which are the same to callers: the first counts.
+        addresses: Vec<String> = "addresses" required,
+        /// Whether it takes requests.
+        conditions: SliceConditions = "conditions",
+        /// Its zone. Istio takes the place from the node, which is not known here.
+        zone: Ignored = "zone",
+        /// Ignored.
+        node_name: Ignored = "nodeName",
+        /// Ignored: what it is, mostly a pod.
+        target_ref: Ignored = "targetRef",
+        /// Ignored.
+        hostname: Ignored = "hostname",
+        /// Ignored.
+        hints: Ignored = "hints",
+        /// Ignored.
+        deprecated_topology: Ignored = "deprecatedTopology",
+    }
+}
+
+record! {
+    /// Whether an endpoint takes requests.
+    pub struct SliceConditions {
+        /// It does. Default: yes.
+        ready: Option<bool> = "ready",
+        /// It could, though it is about to end.
+        serving: Option<bool> = "serving",
+        /// It is about to end. Default: no.
+        terminating: Option<bool> = "terminating",
+    }
+}
+
+record! {
+    /// A port of all endpoints of a slice.
+    pub struct SlicePort {
+        /// The name of the Service's port.
+        name: String = "name",
+        /// Its number; none: all.
+        port: Option<u16> = "port",
+        /// `TCP`, `UDP` or `SCTP`.
+        protocol: String = "protocol",
+        /// Its protocol, to Istio: the Service's counts.
+        app_protocol: Ignored = "appProtocol",
+    }
+}
+
+impl SliceEndpoint {
+    /// Whether it gets requests: ready, and not about to end.
+    pub fn takes_requests(&self) -> bool {
+        self.conditions.ready != Some(false) && self.conditions.terminating != Some(true)
+    }
+}
