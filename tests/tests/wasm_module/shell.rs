@@ -178,7 +178,10 @@ fn observing_tells_and_counts_and_changes_nothing() {
     for (path, rule, cluster) in
         [(&b"/old"[..], "workshop/shop/old", cluster("v1")), (b"/none", "no_route", "-".to_owned())]
     {
-        let sent = get(path, &[(b"user-type", b"internal"), (b"x-switchyard-cluster", b"evil")]);
+        let sent = get(path, &[(b"user-type", b"internal"), (b"x-envoy-fault-delay-request", b"1")]);
+        // Nobody has a use for it but the routes that may be there already.
+        let evil = get(path, &[(b"user-type", b"internal"), (b"x-switchyard-cluster", b"evil")]);
+        assert_eq!(went_on(plugin.request(evil, &[]).outcome()), get(path, &[(b"user-type", b"internal")]));
         let mut stream = plugin.request(sent.clone(), &[]);
         assert_eq!(went_on(stream.outcome()), sent);
         assert_eq!(stream.route_cache_clears(), 0);
@@ -190,7 +193,7 @@ fn observing_tells_and_counts_and_changes_nothing() {
     }
     vm.advance(Duration::from_secs(1)).expect("no trap");
     let metrics = vm.metrics();
-    assert_eq!((metrics["switchyard_forward"], metrics["switchyard_reply"], metrics["switchyard_pass"]), (1, 1, 0));
+    assert_eq!((metrics["switchyard_forward"], metrics["switchyard_reply"], metrics["switchyard_pass"]), (2, 2, 0));
 }
 
 #[test]
