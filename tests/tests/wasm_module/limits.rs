@@ -85,9 +85,9 @@ fn a_megabyte_is_a_direct_response_and_more_is_refused() {
 #[test]
 fn numbers_beyond_all_bounds_are_refused() {
     for (field, value, said) in [
-        ("fault", json!({"delay": {"percentage": {"value": 1e300}, "fixedDelay": "1s"}}), "`1e300` is no percentage"),
+        ("fault", json!({"delay": {"percentage": {"value": 1e300}, "fixedDelay": "1s"}}), "`1e+300` is no percentage"),
         ("fault", json!({"abort": {"percentage": {"value": -1}, "httpStatus": 500}}), "is no percentage"),
-        ("fault", json!({"delay": {"fixedDelay": "99999999999999999999h"}}), "is longer than 100 years"),
+        ("fault", json!({"delay": {"fixedDelay": "999999999999h"}}), "is longer than 100 years"),
         ("timeout", json!("1e9s"), "is no duration"),
         ("retries", json!({"attempts": 4_294_967_296_u64}), "is out of range"),
     ] {
@@ -105,6 +105,6 @@ fn regexes_that_would_explode_are_refused() {
         ("rewrite", json!({"uriRegexRewrite": {"match": nested, "rewrite": "/"}})),
     ] {
         let refused = configure(&document(vec![json!({"route": route(), field: value})])).err().expect("refused");
-        assert!(refused.contains("is too large: repetitions multiply"), "{refused}");
+        assert!(refused.contains("is more than RE2's 1000"), "{refused}");
     }
 }
