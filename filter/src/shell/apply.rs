@@ -42,18 +42,23 @@ pub fn response(decision: &Decision<'_>, is_answered: bool) -> Vec<ResponseEdit<
 pub fn respond(edits: &[ResponseEdit<'_>], metrics: &Metrics) {
     let is_type = |edit: &ResponseEdit<'_>| edit.name() == "content-type";
     let of_envoy = edits.iter().any(is_type).then(|| envoys_own(metrics)).flatten();
+    // Envoy has the last word on the type of its own answers: none where there is no body, and its own where nothing was
+    // set or added, so that goes with the first that is.
+    let mut is_envoys_type = of_envoy == Some(true);
     for edit in edits {
         let changed = match edit {
-            // Envoy has the last word on the type of its own answers: one with a body has a type, and no other has.
             _ if is_type(edit) && of_envoy == Some(false) => continue,
-            ResponseEdit::Remove(_) if is_type(edit) && of_envoy == Some(true) => continue,
-            ResponseEdit::Add(name, value) if is_type(edit) && of_envoy == Some(true) => {
+            ResponseEdit::Remove(_) if is_type(edit) && of_envoy.is_some() => continue,
+            ResponseEdit::Add(name, value) if is_type(edit) && core::mem::take(&mut is_envoys_type) => {
                 host::replace_header(Map::Response, name.as_bytes(), value)
             }
             ResponseEdit::Remove(name) => host::remove_header(Map::Response, name.as_bytes()),
             // The host's replace would leave further lines of this name.
-            ResponseEdit::Set(name, value) => host::remove_header(Map::Response, name.as_bytes())
-                .and_then(|()| host::add_header(Map::Response, name.as_bytes(), value)),
+            ResponseEdit::Set(name, value) => {
+                is_envoys_type &= !is_type(edit);
+                host::remove_header(Map::Response, name.as_bytes())
+                    .and_then(|()| host::add_header(Map::Response, name.as_bytes(), value))
+            }
             ResponseEdit::Add(name, value) => host::add_header(Map::Response, name.as_bytes(), value),
         };
         if let Err(error) = changed {
