@@ -126,10 +126,7 @@ pub fn of(
     let Some(proxy_protocol) = proxy_protocol else { return Ok(socket) };
     let raw = || {
         let message = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer";
-        TransportSocket {
-            name: "envoy.transport_sockets.raw_buffer",
-            typed_config: Config::Raw(Any::new(message, Empty {})),
-        }
+        TransportSocket { name: "raw_buffer", typed_config: Config::Raw(Any::new(message, Empty {})) }
     };
     let wrapped = Wrapped {
         config: ProxyProtocolConfig { version: proxy_protocol.version },
