@@ -25,6 +25,9 @@ use std::collections::BTreeMap;
 pub(crate) use name::check_authority;
 pub use name::{aliases, is_label, resolve, resolve_gateway};
 
+/// The most that `maxDelayed` may be: each takes its place in a list.
+const MOST_DELAYED: u32 = 100_000;
+
 /// Compiles a configuration as Envoy hands it over: JSON text.
 ///
 /// # Errors
@@ -58,6 +61,9 @@ pub fn compile(document: &Document) -> Result<Policy, Vec<Error>> {
     let tags = tag::compile(document, &scope, &mut at);
     let routing = virtual_service::compile(document, &scope, &mut at);
     check_cookies(document, &mut at);
+    if document.max_delayed.is_some_and(|most| most > MOST_DELAYED) {
+        at.field("maxDelayed", |at| at.error(format!("at most {MOST_DELAYED} requests can wait at once, per worker")));
+    }
     let errors = at.into_errors();
     if !errors.is_empty() {
         return Err(errors);
@@ -82,6 +88,8 @@ pub fn compile(document: &Document) -> Result<Policy, Vec<Error>> {
     match SeriesTable::new(&policy, document.metrics) {
         Ok(series) => policy.series = series,
         Err(count) => {
+            // The same on every platform, however many there would be.
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
             let what = if document.metrics == MetricsDetail::Rule { "rule, destination" } else { "destination" };
             return Err(vec![Error {
                 path: "metrics".into(),
