@@ -4,7 +4,8 @@
 #![cfg(not(target_family = "wasm"))]
 
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use switchyard_envoy::yaml;
@@ -97,12 +98,13 @@ async fn judge(folder: &Path, ours: &BTreeMap<String, Value>) -> Result<(), Stri
 
 fn difference(ours: &BTreeMap<String, Value>, istio: &BTreeMap<String, Value>) -> String {
     let mut said = String::new();
-    let names: std::collections::BTreeSet<&String> = ours.keys().chain(istio.keys()).collect();
+    let names: BTreeSet<&String> = ours.keys().chain(istio.keys()).collect();
     for name in names {
         let show = |value: Option<&Value>| value.map_or_else(|| "none".to_owned(), Value::to_string);
         let istio = istio.get(name).map(|cluster| with_budget(cluster, ours.get(name)));
         if ours.get(name) != istio.as_ref() {
-            said += &format!("{name}\n  ours  {}\n  istio {}\n", show(ours.get(name)), show(istio.as_ref()));
+            let (ours, istio) = (show(ours.get(name)), show(istio.as_ref()));
+            let _ = write!(said, "{name}\n  ours  {ours}\n  istio {istio}\n");
         }
     }
     said
