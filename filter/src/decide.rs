@@ -233,6 +233,8 @@ impl<'a> Deciding<'a, '_> {
             Ok(timeout) => timeout,
             Err(missing) => return Action::Undecidable(missing),
         };
+        let per_try = rule.retries.as_ref().and_then(|retries| retries.per_try_timeout);
+        let grpc_timeout = timeout::told(timeout, per_try, self.request);
         let mirrors =
             rule.mirrors.iter().map(|mirror| self.happens(&mirror.chance).then_some(&*mirror.destination.cluster));
         let mirrors = mirrors.collect();
@@ -251,6 +253,7 @@ impl<'a> Deciding<'a, '_> {
             mirrors,
             hash,
             timeout,
+            grpc_timeout,
         })
     }
 

@@ -10,6 +10,7 @@ use crate::operations::{Changed, ResponseEdit};
 use crate::policy::{Destination, Policy, Route, Rule};
 use crate::split::{Issue, Split};
 use crate::tag::TagState;
+use crate::timeout;
 use core::fmt::Write as _;
 use std::borrow::Cow;
 
@@ -71,6 +72,8 @@ pub struct Forward<'a> {
     pub hash: Option<Cow<'a, [u8]>>,
     /// How long the whole exchange may take, in milliseconds.
     pub timeout: Option<u64>,
+    /// What a gRPC upstream is told of it, in milliseconds.
+    pub grpc_timeout: Option<u64>,
 }
 
 /// A header of an answer: a name in lower case and a value.
@@ -239,9 +242,11 @@ impl Forward<'_> {
         let host = host.map(|_| (headers::ORIGINAL_HOST, Cow::Borrowed(self.original_authority)));
         let timeout =
             self.timeout.map(|ms| ("x-envoy-upstream-rq-timeout-ms", Cow::Owned(ms.to_string().into_bytes())));
+        let told = self.grpc_timeout.map(|ms| ("grpc-timeout", Cow::Owned(timeout::wire(ms).into_bytes())));
         let retries = self.rule.retry_headers.iter().map(|(name, value)| (*name, Cow::Borrowed(value.as_bytes())));
         let hash = self.hash.as_ref().map(|hash| (headers::HASH, Cow::Borrowed(&**hash)));
-        let all = core::iter::once(cluster).chain(path).chain(host).chain(timeout).chain(retries).chain(hash);
+        let all =
+            core::iter::once(cluster).chain(path).chain(host).chain(timeout).chain(told).chain(retries).chain(hash);
         let mirrors = self.mirrors.iter().zip(1_u32..).filter_map(|(cluster, number)| {
             let name = format!("{}{number}", headers::MIRROR_PREFIX);
             cluster.map(|cluster| (Cow::Owned(name), Cow::Borrowed(cluster.as_bytes())))

@@ -23,6 +23,18 @@ pub fn effective<'a>(rule: Option<u64>, request: &Request<'a>) -> Result<Option<
     }
 }
 
+/// What a gRPC upstream is told of the limit: that of a try, as Envoy's router tells it under Istio's routes.
+pub fn told(limit: Option<u64>, per_try: Option<u64>, request: &Request<'_>) -> Option<u64> {
+    let is_grpc = matches!(request.first(b"content-type"), Known::Present(kind) if is_grpc(kind));
+    let shorter = per_try.filter(|per_try| limit.is_none_or(|limit| *per_try < limit));
+    shorter.or(limit).filter(|_| is_grpc)
+}
+
+/// A limit in gRPC's wire format, which has eight digits.
+pub fn wire(milliseconds: u64) -> String {
+    if milliseconds < 100_000_000 { format!("{milliseconds}m") } else { format!("{}S", milliseconds / 1000) }
+}
+
 /// `application/grpc`, alone or with a suffix such as `+proto`.
 fn is_grpc(content_type: &[u8]) -> bool {
     content_type.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
@@ -71,5 +83,22 @@ mod tests {
             let headers: [(&[u8], &[u8]); 2] = [(b"content-type", kind), (b"grpc-timeout", asked)];
             assert_eq!(effective(rule, &Request::new(&headers, None)), Ok(expected), "{asked:?}");
         }
+    }
+
+    #[test]
+    fn a_grpc_upstream_is_told_the_limit_of_a_try() {
+        let headers: [(&[u8], &[u8]); 1] = [(b"content-type", b"application/grpc")];
+        let request = Request::new(&headers, None);
+        for (limit, per_try, expected) in [
+            (Some(2000), None, Some(2000)),
+            (Some(2000), Some(500), Some(500)),
+            (Some(500), Some(2000), Some(500)),
+            (None, Some(500), Some(500)),
+            (None, None, None),
+        ] {
+            assert_eq!(told(limit, per_try, &request), expected);
+        }
+        assert_eq!(told(Some(1), None, &Request::new(&[], None)), None);
+        assert_eq!([wire(99_999_999), wire(100_000_000)], ["99999999m", "100000S"]);
     }
 }
