@@ -98,6 +98,7 @@ pub async fn run(size: Size) -> Result<Outcome, String> {
     let shared = world::manifests(recorder.upstream);
     let units = (0..size.policies).map(|number| Unit::new(size.seed, number, &features, recorder.upstream)).collect();
     let units = verdict::judge(units, &shared, &mut outcome).await?;
+    outcome.covers(&units);
     let mut manifests: Vec<Value> =
         shared.iter().chain(units.iter().flat_map(|unit| &unit.manifests)).cloned().collect();
     if features.has(feature::Feature::Shares) {

@@ -15,14 +15,14 @@ pub struct Explained {
 }
 
 /// What requests may differ in.
-pub const EXPLAINED: [Explained; 3] = [
+pub const EXPLAINED: [Explained; 5] = [
     Explained {
         what: "a host of the mesh without a VirtualService",
         why: "the generated Envoy routes what VirtualServices route and answers 404 to the rest (README, `onUnmatched`); \
               a sidecar knows every service, and answers 502 to strangers under REGISTRY_ONLY",
         holds: |pair, _, _| {
             let stranger = pair.istio.told.contains("route block_all") || pair.istio.told.contains("route default");
-            let nobody = pair.ours.status == 404 && pair.ours.told.contains("no_virtual_host");
+            let nobody = pair.ours.told.contains("no_virtual_host");
             pair.probe.entry == Entry::Mesh && stranger && nobody
         },
     },
@@ -44,13 +44,40 @@ pub const EXPLAINED: [Explained; 3] = [
             pair.probe.method == "OPTIONS" && pair.ours.told.contains("switchyard{") && differences.iter().all(flags)
         },
     },
+    Explained {
+        what: "`x-forwarded-proto` from a caller in the mesh",
+        why: "a sidecar believes its workload; the generated Envoy takes nobody's word for who the client is, so the \
+              scheme is that of the connection",
+        holds: |pair, _, _| {
+            let says = pair.probe.headers.iter().any(|(name, _)| name == "x-forwarded-proto");
+            pair.probe.entry == Entry::Mesh && says
+        },
+    },
+    Explained {
+        what: "retries to hosts that are chosen by consistentHash",
+        why: "they go to another host: the generated route is one for all rules (README, \"What differs from Istio\")",
+        holds: |pair, _, _| {
+            let hashed = |at: &str| at.starts_with("127.10.7.") || at.starts_with("127.10.8.");
+            let mut arrivals = pair.istio.arrivals.iter().chain(&pair.ours.arrivals);
+            pair.istio.arrivals.len() > 1
+                && pair.istio.arrivals.len() == pair.ours.arrivals.len()
+                && arrivals.all(|one| hashed(&one.at))
+        },
+    },
 ];
 
 /// What we may refuse though Istio takes it: a part of the message, and why.
-pub const REFUSED: [(&str, &str); 1] = [(
-    "never holds: the mesh is one listener here",
-    "the mesh is one listener here, for one port (README, \"What is not carried over\")",
-)];
+pub const REFUSED: [(&str, &str); 2] = [
+    (
+        "never holds: the mesh is one listener here",
+        "the mesh is one listener here, for one port (README, \"What is not carried over\")",
+    ),
+    (
+        "sets the authority already",
+        "a rule that delegates and its delegate's may set the authority both ways: Istio checks each alone, and one of \
+         them is without effect",
+    ),
+];
 
 /// The explanation of a pair's differences, where there is one.
 pub fn explained(pair: &Pair, differences: &[Difference], unit: &Unit) -> Option<&'static Explained> {

@@ -42,11 +42,12 @@ pub enum Feature {
     Abort,
     GrpcAbort,
     Mirror,
+    ConsistentHash,
     Shares,
 }
 
 /// Every feature, what it is, and why it is off (`None`: it is on).
-pub const TABLE: [(Feature, &str, Option<&str>); 37] = [
+pub const TABLE: [(Feature, &str, Option<&str>); 38] = [
     (Feature::Uri, "uri: exact, prefix", None),
     (Feature::UriRegex, "uri: regex", None),
     (Feature::IgnoreUriCase, "ignoreUriCase", None),
@@ -83,6 +84,7 @@ pub const TABLE: [(Feature, &str, Option<&str>); 37] = [
     (Feature::Abort, "fault.abort of 0 % and 100 %", None),
     (Feature::GrpcAbort, "fault.abort.grpcStatus", None),
     (Feature::Mirror, "mirror and mirrors of 0 % and 100 %", None),
+    (Feature::ConsistentHash, "single destinations with a consistentHash", None),
     (Feature::Shares, "other weights and percentages, by interval", None),
 ];
 
@@ -125,6 +127,11 @@ impl Features {
     /// Whether it is on.
     pub fn has(&self, feature: Feature) -> bool {
         self.0.contains(&feature)
+    }
+
+    /// What is on.
+    pub fn on(&self) -> &BTreeSet<Feature> {
+        &self.0
     }
 
     /// What is off, and why.

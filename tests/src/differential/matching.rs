@@ -10,6 +10,9 @@ use serde_json::{Map, Value, json};
 /// A block of conditions.
 pub fn block(writer: &mut Writer<'_>) -> Value {
     let mut block = Map::new();
+    if writer.rng.chance(15) {
+        block.insert("name".into(), json!("m"));
+    }
     if writer.may(Feature::Uri, 65) {
         block.insert("uri".into(), uri(writer));
         if writer.may(Feature::IgnoreUriCase, 20) {
@@ -72,7 +75,7 @@ fn uri(writer: &mut Writer<'_>) -> Value {
         0..8 => json!({"prefix": writer.rng.pick(&PATHS)}),
         8..14 => json!({"exact": writer.rng.pick(&PATHS)}),
         14 => json!({"prefix": ""}),
-        15 if writer.features.has(Feature::UriRegex) => {
+        15 if writer.may(Feature::UriRegex, 100) => {
             let all = writer.rng.pick(&[".*", "/.*", "/a.*"]);
             let regex = Regex::All(vec![
                 Regex::Text(all.strip_suffix(".*").unwrap_or_default().into()),
@@ -81,7 +84,7 @@ fn uri(writer: &mut Writer<'_>) -> Value {
             writer.regexes.insert(all.into(), regex);
             json!({"regex": all})
         }
-        _ if writer.features.has(Feature::UriRegex) => {
+        _ if writer.may(Feature::UriRegex, 100) => {
             let regex = Regex::of_path(&mut writer.rng);
             json!({"regex": note(writer, regex)})
         }

@@ -2,7 +2,7 @@
 
 use super::compare::{Difference, Pair};
 use super::explained::{EXPLAINED, Explained, REFUSED};
-use super::feature::Features;
+use super::feature::{Feature, Features};
 use super::probe::Probe;
 use super::shrink::{Shrunk, shrink};
 use super::unit::Unit;
@@ -20,6 +20,8 @@ use switchyard_envoy::bootstrap::to_yaml;
 pub struct Outcome {
     size: Size,
     off: Vec<String>,
+    /// In how many policies each feature is.
+    used: BTreeMap<Feature, usize>,
     /// Pairs compared.
     pub(super) pairs: usize,
     by_status: BTreeMap<u16, usize>,
@@ -49,6 +51,7 @@ impl Outcome {
         Self {
             size,
             off: features.off(),
+            used: features.on().iter().map(|feature| (*feature, 0)).collect(),
             pairs: 0,
             by_status: BTreeMap::new(),
             forwarded: 0,
@@ -73,6 +76,13 @@ impl Outcome {
     pub(super) fn count(&mut self, pair: &Pair) {
         *self.by_status.entry(pair.istio.status).or_default() += 1;
         self.forwarded += usize::from(pair.istio.endpoint().is_some());
+    }
+
+    /// Notes what the policies that are compared are made of.
+    pub(super) fn covers(&mut self, units: &[Unit]) {
+        for feature in units.iter().flat_map(|unit| &unit.used) {
+            *self.used.entry(*feature).or_default() += 1;
+        }
     }
 
     pub(super) fn explain(&mut self, explained: &Explained) {
@@ -118,7 +128,9 @@ impl Outcome {
     pub fn is_good(&self) -> bool {
         let refused = self.only_istio_refuses.len() + self.only_we_refuse.len();
         let flaky = self.passing.values().sum::<usize>() * 200 <= self.pairs;
-        self.pairs > 0 && flaky && refused + self.differing + self.wrong_shares.len() == 0
+        // Shares have policies of their own.
+        let all = self.used.iter().all(|(feature, count)| *count > 0 || *feature == Feature::Shares);
+        self.pairs > 0 && flaky && all && refused + self.differing + self.wrong_shares.len() == 0
     }
 
     /// What to print.
@@ -140,6 +152,8 @@ impl Outcome {
             "switched off: {}",
             if self.off.is_empty() { "nothing".into() } else { self.off.join(", ") }
         );
+        let used: Vec<String> = self.used.iter().map(|(feature, count)| format!("{feature:?} {count}")).collect();
+        let _ = writeln!(text, "policies with each feature: {}", used.join(", "));
         let _ = writeln!(text, "policies that both refuse: {}", self.refused_by_both);
         for (part, why) in &REFUSED {
             let _ = writeln!(
@@ -209,8 +223,10 @@ pub(super) fn say(text: &str) {
 
 /// Which fields differ, and which statuses.
 fn kind(found: &[Difference]) -> String {
-    let mut fields: Vec<String> =
-        found.iter().map(|one| if one.field == "status" { one.to_string() } else { one.field.clone() }).collect();
+    let mut fields: Vec<String> = found
+        .iter()
+        .map(|one| if ["status", "error"].contains(&one.field.as_str()) { one.to_string() } else { one.field.clone() })
+        .collect();
     fields.dedup();
     fields.truncate(4);
     fields.join(", ")

@@ -5,7 +5,7 @@ use super::rng::Rng;
 use super::shrink::rename;
 use super::unit::Unit;
 use super::words::{HEADERS, METHODS, ORIGINS, PARAMETERS, PATHS, VALUES};
-use super::world::Entry;
+use super::world::{Entry, HASHED};
 use crate::harness::Request;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -290,6 +290,27 @@ impl Probing<'_> {
         if self.rng.chance(8) {
             probe.method = (self.rng.pick(&METHODS)).to_owned();
         }
+        if self.rng.chance(3) {
+            let (name, value) = self.rng.pick(&[
+                ("x-forwarded-proto", "https"),
+                ("x-forwarded-for", "192.0.2.1"),
+                ("x-forwarded-host", "else.test"),
+                ("te", "trailers"),
+                ("accept-encoding", "gzip"),
+                ("x-request-id", "00000000-0000-4000-8000-000000000001"),
+            ]);
+            probe.headers.push((name.to_owned(), value.to_owned()));
+        }
+        // Not where an OPTIONS is asked for: no gRPC call is a preflight.
+        if self.rng.chance(5) && probe.method != "OPTIONS" {
+            probe.method = "POST".into();
+            probe.headers.push(("content-type".to_owned(), "application/grpc".to_owned()));
+            if self.rng.chance(40) {
+                probe.headers.push(("grpc-timeout".to_owned(), self.rng.pick(&["7S", "90S", "bad"]).to_owned()));
+            }
+        }
+        let hashed = self.rng.pick(&["anna", "bob", "carl", "dora", "emil", "fred"]);
+        probe.headers.push((HASHED.to_owned(), hashed.to_owned()));
     }
 
     /// What a rule's own fields react to.
@@ -297,7 +318,8 @@ impl Probing<'_> {
         let push = |probe: &mut Probe, name: &str, value: &str| probe.headers.push((name.to_owned(), value.to_owned()));
         if rule["corsPolicy"].is_object() && self.rng.chance(80) {
             push(probe, "origin", self.rng.pick(&ORIGINS));
-            if self.rng.chance(50) {
+            let is_grpc = probe.headers.iter().any(|(_, value)| value == "application/grpc");
+            if self.rng.chance(50) && !is_grpc {
                 probe.method = "OPTIONS".into();
                 if self.rng.chance(85) {
                     push(probe, "access-control-request-method", self.rng.pick(&["GET", "POST", ""]));

@@ -14,9 +14,9 @@ pub const TIMEOUT: u64 = 300;
 /// Adds an action and what goes with it.
 pub fn action(writer: &mut Writer<'_>, rule: &mut Map<String, Value>) {
     let chosen = writer.rng.below(100);
-    if chosen < 12 && writer.features.has(Feature::Redirect) {
+    if chosen < 12 && writer.may(Feature::Redirect, 100) {
         rule.insert("redirect".into(), redirect(writer));
-    } else if (12..20).contains(&chosen) && writer.features.has(Feature::DirectResponse) {
+    } else if (12..20).contains(&chosen) && writer.may(Feature::DirectResponse, 100) {
         rule.insert("directResponse".into(), direct_response(writer));
     } else {
         let route = destinations(writer);
@@ -93,6 +93,15 @@ fn destination(writer: &mut Writer<'_>) -> Value {
     }
 }
 
+/// A destination, now and then one whose endpoint hangs on the request.
+fn hashing(writer: &mut Writer<'_>) -> Value {
+    if writer.may(Feature::ConsistentHash, 8) {
+        let name = writer.rng.pick(&["ring", "near"]);
+        return json!({"host": format!("{name}.{HOME}.svc.cluster.local")});
+    }
+    destination(writer)
+}
+
 fn destinations(writer: &mut Writer<'_>) -> Value {
     let with_headers = |writer: &mut Writer<'_>, mut one: Value| {
         let own = headers(writer, false);
@@ -102,7 +111,7 @@ fn destinations(writer: &mut Writer<'_>) -> Value {
         one
     };
     if !writer.may(Feature::ZeroWeights, 30) {
-        let mut one = json!({"destination": destination(writer)});
+        let mut one = json!({"destination": hashing(writer)});
         if writer.rng.chance(20) {
             // Without meaning for a single one.
             one["weight"] = json!(writer.rng.pick(&[0, 37, 100]));
@@ -316,7 +325,7 @@ fn fault(writer: &mut Writer<'_>, rule: &mut Map<String, Value>) {
         fault.insert("delay".into(), delay);
     }
     if writer.may(Feature::Abort, 9) {
-        let grpc = writer.rng.chance(25) && writer.features.has(Feature::GrpcAbort);
+        let grpc = writer.may(Feature::GrpcAbort, 25);
         let mut abort = if grpc {
             json!({"grpcStatus": writer.rng.pick(&["UNAVAILABLE", "OK", "NOT_FOUND"])})
         } else {
@@ -337,7 +346,10 @@ fn mirrors(writer: &mut Writer<'_>, rule: &mut Map<String, Value>) {
         rule.insert("mirror".into(), destination(writer));
         match writer.rng.below(4) {
             0 => rule.insert("mirrorPercentage".into(), percentage(writer)),
-            1 => rule.insert("mirrorPercent".into(), json!(writer.rng.pick(&[0, 100]))),
+            1 => rule.insert(
+                writer.rng.pick(&["mirrorPercent", "mirror_percent"]).into(),
+                json!(writer.rng.pick(&[0, 100])),
+            ),
             _ => None,
         };
         return;

@@ -10,6 +10,7 @@ use super::sides::{Sides, refusals};
 use super::unit::Unit;
 use super::upstream::Recorder;
 use super::verdict::accepted;
+use super::world::HASHED;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -177,7 +178,9 @@ fn smaller_requests(probe: &Probe) -> Vec<Probe> {
             all.push(smaller);
         }
     };
-    for index in 0..probe.headers.len() {
+    for index in
+        (0..probe.headers.len()).filter(|index| probe.headers.get(*index).is_some_and(|(name, _)| name != HASHED))
+    {
         add(&|smaller| {
             smaller.headers.remove(index);
         });

@@ -7,7 +7,7 @@ use super::rng::Rng;
 use super::route;
 use super::world::{AWAY, Entry, GATEWAY_PORTS, HOME, Upstream, own_service};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A policy of its own, and what its requests are made from.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Unit {
     pub entries: Vec<Entry>,
     /// The regular expressions in it, by text.
     pub regexes: BTreeMap<String, Regex>,
+    /// The features in it.
+    pub used: BTreeSet<Feature>,
 }
 
 /// What writes a policy.
@@ -39,6 +41,8 @@ pub struct Writer<'a> {
     pub mesh: bool,
     /// The Gateways that it is bound to.
     pub gateways: Vec<&'static str>,
+    /// What it has used.
+    pub used: BTreeSet<Feature>,
     /// VirtualServices without hosts that rules delegate to.
     pub delegates: Vec<Value>,
 }
@@ -55,6 +59,7 @@ impl Unit {
             mesh: false,
             gateways: Vec::new(),
             delegates: Vec::new(),
+            used: BTreeSet::new(),
         };
         writer.bind();
         let (hosts, known) = writer.hosts();
@@ -79,7 +84,7 @@ impl Unit {
                 entries.push(Entry::Gateway(port));
             }
         }
-        Self { number, manifests, entries, regexes: writer.regexes }
+        Self { number, manifests, entries, regexes: writer.regexes, used: writer.used }
     }
 
     /// Its VirtualServices that have hosts.
@@ -100,7 +105,11 @@ impl Writer<'_> {
     /// Whether to use a feature that is used so many times of 100.
     pub fn may(&mut self, feature: Feature, percent: usize) -> bool {
         // Drawn in any case: switches do not move what comes after.
-        self.rng.chance(percent) && self.features.has(feature)
+        let is_used = self.rng.chance(percent) && self.features.has(feature);
+        if is_used {
+            self.used.insert(feature);
+        }
+        is_used
     }
 
     fn bind(&mut self) {

@@ -47,28 +47,40 @@ struct Service {
     namespace: &'static str,
     ports: &'static [u16],
     subsets: &'static [&'static str],
+    /// How many endpoints there are without subsets.
+    endpoints: usize,
+    /// The field of `consistentHash`.
+    hash: Option<(&'static str, &'static str)>,
 }
 
-const SERVICES: [Service; 6] = [
+const PLAIN: Service =
+    Service { name: "", host: "", namespace: HOME, ports: &[80], subsets: &[], endpoints: 1, hash: None };
+
+const SERVICES: [Service; 8] = [
+    Service { name: "shop", host: "shop.demo.svc.cluster.local", subsets: &["v1", "v2", "v3"], ..PLAIN },
+    Service { name: "cart", host: "cart.demo.svc.cluster.local", ports: &[80, 8080], subsets: &["v1", "v2"], ..PLAIN },
+    Service { name: "alt", host: "alt.demo.svc.cluster.local", ports: &[8080], subsets: &["v1"], ..PLAIN },
+    Service { name: "far", host: "far.other.svc.cluster.local", namespace: AWAY, subsets: &["v1"], ..PLAIN },
+    Service { name: "out", host: "out.example.com", ..PLAIN },
+    Service { name: "dead", host: "dead.demo.svc.cluster.local", ..PLAIN },
     Service {
-        name: "shop",
-        host: "shop.demo.svc.cluster.local",
-        namespace: HOME,
-        ports: &[80],
-        subsets: &["v1", "v2", "v3"],
+        name: "ring",
+        host: "ring.demo.svc.cluster.local",
+        endpoints: 5,
+        hash: Some(("httpHeaderName", HASHED)),
+        ..PLAIN
     },
     Service {
-        name: "cart",
-        host: "cart.demo.svc.cluster.local",
-        namespace: HOME,
-        ports: &[80, 8080],
-        subsets: &["v1", "v2"],
+        name: "near",
+        host: "near.demo.svc.cluster.local",
+        endpoints: 5,
+        hash: Some(("useSourceIp", "")),
+        ..PLAIN
     },
-    Service { name: "alt", host: "alt.demo.svc.cluster.local", namespace: HOME, ports: &[8080], subsets: &["v1"] },
-    Service { name: "far", host: "far.other.svc.cluster.local", namespace: AWAY, ports: &[80], subsets: &["v1"] },
-    Service { name: "out", host: "out.example.com", namespace: HOME, ports: &[80], subsets: &[] },
-    Service { name: "dead", host: "dead.demo.svc.cluster.local", namespace: HOME, ports: &[80], subsets: &[] },
 ];
+
+/// The header that a destination hashes; every request has it, since without it an endpoint is chosen at random.
+pub const HASHED: &str = "x-hash";
 
 /// The upstream's two addresses: for services' port 80, and for their other ones.
 #[derive(Clone, Copy, Debug)]
@@ -83,28 +95,34 @@ pub struct Upstream {
 
 /// All manifests that policies share.
 pub fn manifests(upstream: Upstream) -> Vec<Value> {
-    let mut all = vec![gateway("gw", &[(80, "*"), (8081, "*")]), gateway("gw2", &[(8080, "*.test")])];
+    let mut all = vec![gateway("gw", &[(80, "*"), (8081, "*")]), gateway("gw2", &[(8080, "demo/*.test")])];
     for (number, service) in SERVICES.iter().enumerate() {
-        let labels = service.subsets.iter().map(|subset| json!({"version": subset}));
-        let labels: Vec<Value> = if service.subsets.is_empty() { vec![json!({})] } else { labels.collect() };
+        let labels: Vec<Value> = if service.subsets.is_empty() {
+            vec![json!({}); service.endpoints]
+        } else {
+            service.subsets.iter().map(|subset| json!({"version": subset})).collect()
+        };
         let endpoints = labels.iter().enumerate().map(|(endpoint, labels)| {
             let address = format!("127.10.{}.{}", number + 1, endpoint + 1);
             (address, labels.clone())
         });
-        let upstream = if service.name == "dead" { None } else { Some(upstream) }.map_or_else(
-            || Upstream { first: ([127, 0, 0, 1], upstream.dead).into(), ..upstream },
-            |upstream| upstream,
-        );
+        let own = if service.name == "dead" { upstream.dead } else { upstream.first.port() };
+        let upstream = Upstream { first: SocketAddr::new(upstream.first.ip(), own), ..upstream };
         all.push(entry(service.name, service.namespace, &[service.host], service.ports, endpoints, upstream));
-        if !service.subsets.is_empty() {
-            let subsets: Vec<_> =
-                service.subsets.iter().map(|subset| json!({"name": subset, "labels": {"version": subset}})).collect();
-            all.push(json!({
-                "apiVersion": "networking.istio.io/v1", "kind": "DestinationRule",
-                "metadata": {"name": service.name, "namespace": service.namespace},
-                "spec": {"host": service.host, "subsets": subsets},
-            }));
+        let subsets: Vec<_> =
+            service.subsets.iter().map(|subset| json!({"name": subset, "labels": {"version": subset}})).collect();
+        let mut spec = json!({"host": service.host});
+        if !subsets.is_empty() {
+            spec["subsets"] = json!(subsets);
         }
+        if let Some((field, value)) = service.hash {
+            let value = if value.is_empty() { json!(true) } else { json!(value) };
+            spec["trafficPolicy"] = json!({"loadBalancer": {"consistentHash": {field: value}}});
+        }
+        all.push(json!({
+            "apiVersion": "networking.istio.io/v1", "kind": "DestinationRule",
+            "metadata": {"name": service.name, "namespace": service.namespace}, "spec": spec,
+        }));
     }
     all
 }
