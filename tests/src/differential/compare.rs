@@ -93,3 +93,55 @@ fn by_name<'a>(
     };
     names.into_iter().map(move |name| (name, values(istio, name), values(ours, name)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::world::Entry;
+    use super::*;
+
+    fn pair(istio: Seen, ours: Seen) -> Pair {
+        let (method, host, target) = ("GET".to_owned(), "a.test".to_owned(), "/".to_owned());
+        let probe = Probe { entry: Entry::Mesh, method, host, target, headers: Vec::new(), body: String::new() };
+        Pair { probe, istio, ours }
+    }
+
+    fn seen(path: &str, headers: &[(&str, &str)]) -> Seen {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (at, method, body) = ("127.10.1.1/first".to_owned(), "GET".to_owned(), String::new());
+        let mut seen = Seen { status: 200, ..Seen::default() };
+        seen.arrived(vec![Arrival { at, method, path: path.to_owned(), headers, body }]);
+        seen
+    }
+
+    #[test]
+    fn every_field_of_what_arrived_is_compared_but_noise() {
+        let told = |istio: Seen, ours: Seen| -> Vec<String> {
+            differences(&pair(istio, ours)).iter().map(ToString::to_string).collect()
+        };
+        let same = seen("/a", &[("x-a", "1"), ("x-request-id", "r")]);
+        assert_eq!(
+            told(same.clone(), seen("/a", &[("x-a", "1"), ("x-switchyard-hash", "h")])),
+            <[String; 0]>::default()
+        );
+        assert_eq!(told(same.clone(), seen("/b", &[("x-a", "1")])), ["upstream path: Istio `/a`, we `/b`"]);
+        assert_eq!(
+            told(same.clone(), seen("/a", &[("x-a", "1"), ("x-a", "2")])),
+            ["upstream header x-a: Istio `[1]`, we `[1] [2]`"]
+        );
+        let nothing = Seen { status: 503, ..Seen::default() };
+        let fields = differences(&pair(same, nothing)).into_iter().map(|one| one.field).collect::<Vec<_>>();
+        assert_eq!(fields, ["status", "requests at upstreams", "more at upstreams"]);
+    }
+
+    #[test]
+    fn a_delay_that_is_flagged_must_have_taken_its_time() {
+        let delayed = |milliseconds| Seen {
+            status: 200,
+            flags: "DI".into(),
+            took: Duration::from_millis(milliseconds),
+            ..Seen::default()
+        };
+        assert_eq!(differences(&pair(delayed(DELAY), delayed(DELAY + 9))), []);
+        assert_eq!(differences(&pair(delayed(DELAY), delayed(1))).len(), 1);
+    }
+}

@@ -15,7 +15,7 @@ pub struct Explained {
 }
 
 /// What requests may differ in.
-pub const EXPLAINED: [Explained; 5] = [
+pub const EXPLAINED: [Explained; 6] = [
     Explained {
         what: "a host of the mesh without a VirtualService",
         why: "the generated Envoy routes what VirtualServices route and answers 404 to the rest (README, `onUnmatched`); \
@@ -62,6 +62,15 @@ pub const EXPLAINED: [Explained; 5] = [
             pair.istio.arrivals.len() > 1
                 && pair.istio.arrivals.len() == pair.ours.arrivals.len()
                 && arrivals.all(|one| hashed(&one.at))
+        },
+    },
+    Explained {
+        what: "a destination of the mesh without a port, whose service lacks the listener's",
+        why: "a sidecar's routes of a port know only services that have it, so Istio answers 503; the mesh is one listener \
+              here, and a service's only port is meant",
+        holds: |pair, _, _| {
+            let only_port = pair.ours.told.contains("cluster outbound|8080||alt.");
+            pair.probe.entry == Entry::Mesh && only_port && pair.istio.told.contains("cluster_not_found")
         },
     },
 ];

@@ -288,7 +288,7 @@ impl Probing<'_> {
             };
         }
         if self.rng.chance(8) {
-            probe.method = (self.rng.pick(&METHODS)).to_owned();
+            self.rng.pick(&METHODS).clone_into(&mut probe.method);
         }
         if self.rng.chance(3) {
             let (name, value) = self.rng.pick(&[

@@ -1,4 +1,4 @@
-//! Random numbers that a seed repeats on every platform: SplitMix64.
+//! Random numbers that a seed repeats on every platform: `SplitMix64`.
 
 /// A stream of random numbers.
 #[derive(Clone, Debug)]

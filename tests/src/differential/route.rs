@@ -84,7 +84,7 @@ fn destination(writer: &mut Writer<'_>) -> Value {
             destination
         }
         13 => json!({"host": name("alt", writer), "subset": "v1", "port": {"number": 8080}}),
-        // Its only port, which is not the listener's: a sidecar does not know the service there, and answers 503.
+        // Its only port, which is not the listener's: known to a gateway (see `hashing` for the mesh).
         14 if !writer.mesh => json!({"host": name("alt", writer)}),
         15 if writer.namespace == AWAY => json!({"host": "far"}),
         15 | 16 => json!({"host": "far.other.svc.cluster.local", "subset": "v1"}),
@@ -93,11 +93,14 @@ fn destination(writer: &mut Writer<'_>) -> Value {
     }
 }
 
-/// A destination, now and then one whose endpoint hangs on the request.
+/// A destination, now and then one whose endpoint hangs on the request, or whose port a sidecar does not find.
 fn hashing(writer: &mut Writer<'_>) -> Value {
     if writer.may(Feature::ConsistentHash, 8) {
         let name = writer.rng.pick(&["ring", "near"]);
         return json!({"host": format!("{name}.{HOME}.svc.cluster.local")});
+    }
+    if writer.mesh && writer.rng.chance(3) {
+        return json!({"host": format!("alt.{HOME}.svc.cluster.local")});
     }
     destination(writer)
 }

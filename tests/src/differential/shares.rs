@@ -15,7 +15,7 @@ const REQUESTS: usize = 400;
 /// Something that happens to a share of the requests.
 struct Share {
     what: &'static str,
-    share: f64,
+    expected: f64,
     /// Whether it is two draws together: Envoy's own hang on one number (`reference/envoy.md` 1.2), ours do not.
     both: bool,
     happens: fn(&Seen) -> bool,
@@ -46,7 +46,7 @@ fn policies() -> Vec<Policy> {
         weights.iter().map(|(subset, weight)| json!({"destination": to(subset), "weight": weight})).collect()
     };
     let v1 = route(&[("v1", 1)]);
-    let share = |what, share, happens| Share { what, share, both: what.starts_with("both"), happens };
+    let share = |what, share, happens| Share { what, expected: share, both: what.starts_with("both"), happens };
     let policy = |rule, shares| Policy { rule, shares };
     vec![
         policy(
@@ -132,7 +132,7 @@ pub fn compare(pairs: &[(usize, Pair)], outcome: &mut Outcome) {
         let own: Vec<&Pair> =
             pairs.iter().map(|(_, pair)| pair).filter(|pair| pair.probe.host == host(number)).collect();
         for share in &policy.shares {
-            let (low, high) = expected_999999(own.len(), share.share);
+            let (low, high) = expected_999999(own.len(), share.expected);
             for (side, count) in [
                 ("Istio", own.iter().filter(|pair| (share.happens)(&pair.istio)).count()),
                 ("we", own.iter().filter(|pair| (share.happens)(&pair.ours)).count()),

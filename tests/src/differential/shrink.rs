@@ -15,7 +15,7 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// How long one may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Copies at a time.
 const COPIES: usize = 150;
 
@@ -189,7 +189,7 @@ fn smaller_requests(probe: &Probe) -> Vec<Probe> {
     add(&|smaller| smaller.method = "GET".into());
     add(&|smaller| smaller.host = smaller.host.split(':').next().unwrap_or_default().to_ascii_lowercase());
     if let Some((path, query)) = probe.target.split_once('?') {
-        add(&|smaller| smaller.target = path.to_owned());
+        add(&|smaller| path.clone_into(&mut smaller.target));
         let parts: Vec<&str> = query.split('&').collect();
         for index in 0..parts.len() {
             let others = parts.iter().enumerate().filter(|(at, _)| *at != index);

@@ -178,7 +178,7 @@ impl Writer<'_> {
         spec.insert("hosts".into(), json!(hosts));
         let mut gateways: Vec<String> = Vec::new();
         for gateway in &self.gateways {
-            gateways.push(if self.namespace == HOME && self.number % 2 == 0 {
+            gateways.push(if self.namespace == HOME && self.number.is_multiple_of(2) {
                 (*gateway).into()
             } else {
                 format!("{HOME}/{gateway}")
