@@ -134,7 +134,7 @@ async fn requests_are_counted_by_labels() {
     }
 }
 
-/// Istio's bootstrap, `extraStatTags` (istio/istio tools/packaging/common/envoy_bootstrap.json).
+/// Istio's bootstrap, `extraStatTags` (`tools/packaging/common/envoy_bootstrap.json` of istio/istio).
 #[tokio::test]
 async fn istios_bootstrap_makes_the_same_labels() {
     let (mut bootstrap, _echo) = site("destination").await;

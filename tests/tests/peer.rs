@@ -105,7 +105,9 @@ async fn a_client_is_who_its_certificate_says() {
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     openssl(folder, &format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=ca"));
     certify(folder, "server", "DNS:shop");
-    CLIENTS.iter().for_each(|(name, names)| certify(folder, name, names));
+    for (name, names) in &CLIENTS {
+        certify(folder, name, names);
+    }
 
     let (v1, v2) = (Echo::named("v1").start().await.unwrap(), Echo::named("v2").start().await.unwrap());
     let services = service("shop", &[("v1", v1.address()), ("v2", v2.address())]);
@@ -123,7 +125,9 @@ async fn a_client_is_who_its_certificate_says() {
         },
     });
     listener["filter_chains"][0]["transport_socket"] = socket("DownstreamTlsContext", &context);
-    CLIENTS.iter().for_each(|(name, _)| add_client(&mut bootstrap, folder, name, port));
+    for (name, _) in &CLIENTS {
+        add_client(&mut bootstrap, folder, name, port);
+    }
     let envoy = bootstrap.start().await.unwrap();
 
     for (listener, tag, upstream) in [
