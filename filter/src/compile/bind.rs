@@ -29,9 +29,16 @@ fn covers(wildcard: &str, host: &str) -> bool {
 pub fn bind(emitted: &[Emitted], scope: &Scope<'_>, routing: &mut Routing) {
     let mut claims = Claims::default();
     let mut wildcards: Vec<(&str, usize)> = Vec::new();
+    let mut without: Vec<&String> = Vec::new();
     for (index, (names, routes)) in emitted.iter().enumerate() {
-        // A VirtualService without a route for this proxy does not exist for it.
+        // A VirtualService without a route for this proxy does not exist for it. In a mesh its services still are its own:
+        // no wider wildcard has them.
         if routes.is_empty() {
+            if scope.is_mesh {
+                let (wide, exact): (Vec<&String>, Vec<&String>) = names.iter().partition(|host| host.starts_with('*'));
+                wildcards.extend(wide.into_iter().map(|host| (host.as_str(), index)));
+                without.extend(exact);
+            }
             continue;
         }
         for host in names {
@@ -58,7 +65,11 @@ pub fn bind(emitted: &[Emitted], scope: &Scope<'_>, routing: &mut Routing) {
         wildcards.sort_unstable_by_key(|(host, index)| (usize::MAX.saturating_sub(host.len()), *index));
         for service in known(scope) {
             let covered = wildcards.iter().find(|(host, _)| covers(host, service));
-            let Some((_, index)) = covered.filter(|_| !claims.has(service)) else { continue };
+            let is_free = |index: usize| {
+                let has_routes = emitted.get(index).is_some_and(|(_, routes)| !routes.is_empty());
+                has_routes && !claims.has(service) && !without.iter().any(|host| *host == service)
+            };
+            let Some((_, index)) = covered.filter(|(_, index)| is_free(*index)) else { continue };
             let own = [service.to_owned(), format!("{service}.")];
             for domain in own.into_iter().chain(name::aliases(service, scope.proxy_namespace)) {
                 let claimed = claims.of(domain);

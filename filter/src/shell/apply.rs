@@ -76,7 +76,9 @@ fn envoys_own(metrics: &Metrics) -> Option<bool> {
         })
     };
     let details = ask("response\0code_details").filter(|details| details != b"via_upstream")?;
-    Some(!details.is_empty() && ask("response\0headers\0content-type").is_some_and(|value| !value.is_empty()))
+    // To a gRPC call it always answers as gRPC.
+    let kind = ask("response\0headers\0content-type").unwrap_or_default();
+    Some(!details.is_empty() && !kind.is_empty() && !kind.starts_with(b"application/grpc"))
 }
 
 /// Tells the access log what the policy wants told.
