@@ -72,6 +72,8 @@ impl Answer {
     /// Answers the request that host calls act on.
     pub fn send(&self, policy: Option<&Policy>) -> Result<(), Error> {
         let body: &[u8] = match self.body {
+            // They have no body (RFC 9110): the client would take one for the next response.
+            _ if matches!(self.status, 204 | 304) => b"",
             Body::None => b"",
             Body::Aborted => ABORTED.as_bytes(),
             Body::OfRule(place) => {

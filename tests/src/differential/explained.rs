@@ -15,7 +15,7 @@ pub struct Explained {
 }
 
 /// What requests may differ in.
-pub const EXPLAINED: [Explained; 6] = [
+pub const EXPLAINED: [Explained; 7] = [
     Explained {
         what: "a host of the mesh without a VirtualService",
         why: "the generated Envoy routes what VirtualServices route and answers 404 to the rest (README, `onUnmatched`); \
@@ -45,11 +45,11 @@ pub const EXPLAINED: [Explained; 6] = [
         },
     },
     Explained {
-        what: "`x-forwarded-proto` from a caller in the mesh",
+        what: "`x-forwarded-proto` and `-for` from a caller in the mesh",
         why: "a sidecar believes its workload; the generated Envoy takes nobody's word for who the client is, so the \
-              scheme is that of the connection",
+              scheme and the source address are those of the connection",
         holds: |pair, _, _| {
-            let says = pair.probe.headers.iter().any(|(name, _)| name == "x-forwarded-proto");
+            let says = pair.probe.headers.iter().any(|(name, _)| name.starts_with("x-forwarded-"));
             pair.probe.entry == Entry::Mesh && says
         },
     },
@@ -71,6 +71,15 @@ pub const EXPLAINED: [Explained; 6] = [
         holds: |pair, _, _| {
             let only_port = pair.ours.told.contains("cluster outbound|8080||alt.");
             pair.probe.entry == Entry::Mesh && only_port && pair.istio.told.contains("cluster_not_found")
+        },
+    },
+    Explained {
+        what: "values of response headers on the answer for a destination that does not exist",
+        why: "Envoy evaluates them before it has carried out the request's operations there, and after them anywhere else; \
+              the filter cannot know that a cluster does not exist (`check` and `generate` refuse it before)",
+        holds: |pair, differences, _| {
+            let missing = pair.istio.told.contains("cluster_not_found") && pair.ours.told.contains("cluster_not_found");
+            missing && differences.iter().all(|one| one.field.starts_with("response header "))
         },
     },
 ];

@@ -87,7 +87,9 @@ impl Seen {
         for arrival in &mut arrivals {
             let first = arrival.headers.iter().any(|(name, value)| name == "x-envoy-attempt-count" && value == "1");
             // What is left of the timeout hangs on how long the tries before took.
-            arrival.headers.retain(|(name, _)| first || name != "x-envoy-expected-rq-timeout-ms");
+            // A later try of a gRPC call is told what is left in Istio, and the whole by us.
+            let limits = ["x-envoy-expected-rq-timeout-ms", "grpc-timeout"];
+            arrival.headers.retain(|(name, _)| first || !limits.contains(&name.as_str()));
             arrival
                 .headers
                 .retain(|(name, _)| !REQUEST_NOISE.contains(&name.as_str()) && !name.starts_with("x-switchyard-"));
