@@ -115,17 +115,13 @@ fn labels(labels: &[(&str, &str)]) -> Vec<(String, String)> {
 
 /// Connections to every entry of both sides.
 #[derive(Debug)]
-pub struct Clients(BTreeMap<Entry, (Client, Client)>, BTreeMap<Entry, Probe>);
+pub struct Clients(BTreeMap<Entry, (Client, Client)>);
 
 impl Clients {
     /// One request to both sides, at once. What arrived at the upstream is added by [`collect`]. Errors: no such entry.
     pub async fn send(&mut self, probe: &Probe, id: &str) -> Result<Pair, String> {
         let (istio, ours) = self.0.get_mut(&probe.entry).ok_or_else(|| format!("no entry {:?}", probe.entry))?;
         let (istio, ours) = tokio::join!(one(istio, probe, format!("{id}i")), one(ours, probe, format!("{id}o")));
-        let before = self.1.insert(probe.entry, probe.clone());
-        if istio.status == 0 || ours.status == 0 {
-            eprintln!("LOST {} | {} | {probe:?} AFTER {before:?}", istio.told, ours.told);
-        }
         Ok(Pair { probe: probe.clone(), istio, ours })
     }
 }
