@@ -71,10 +71,7 @@ impl Sides {
     /// Clients of every entry.
     pub fn clients(&self) -> Clients {
         let client = |address: &SocketAddr| Client::new(*address).patience(Duration::from_secs(20));
-        Clients(
-            self.addresses.iter().map(|(entry, (istio, ours))| (*entry, (client(istio), client(ours)))).collect(),
-            BTreeMap::new(),
-        )
+        Clients(self.addresses.iter().map(|(entry, (istio, ours))| (*entry, (client(istio), client(ours)))).collect())
     }
 
     /// One request to both sides, with so much time for mirrors to arrive. Errors: no such entry.
