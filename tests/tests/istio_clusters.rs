@@ -15,6 +15,9 @@ const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clusters");
 /// How long the clusters may take to reach the proxy.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How often istiod is started for a case.
+const STARTS: usize = 5;
+
 /// Cases that istiod cannot judge, with the reason.
 const NOT_RUN: [(&str, &str); 3] = [
     ("endpoints-of-slices", "istiod without Kubernetes reads no Service and no EndpointSlice"),
@@ -44,7 +47,14 @@ async fn istiod_makes_the_same_clusters_of_every_golden() {
             continue;
         }
         let ours = normal_ours(&read(&folder.join("clusters.yaml")).unwrap());
-        match judge(&folder, &ours).await {
+        let mut judged = judge(&folder, &ours).await;
+        // istiod can miss what a ServiceEntry selects when it starts, and never looks again (istio.md 5.0).
+        for _ in 1..STARTS {
+            if judged.is_err() {
+                judged = judge(&folder, &ours).await;
+            }
+        }
+        match judged {
             Ok(()) => compared += ours.len(),
             Err(said) => wrong.push(format!("=== {name}\n{said}")),
         }
