@@ -9,7 +9,6 @@ use crate::draw::{Digest, Draws};
 use crate::fault::{Fault, Injected};
 use crate::hash;
 use crate::headers;
-use crate::matcher::header;
 use crate::operations::{self, ResponseEdit};
 use crate::policy::{Destination, Policy, Route, Rule, VirtualHost};
 use crate::recorded::REQUEST;
@@ -373,14 +372,7 @@ fn sticky_value(
     tags: &[TagState<'_>],
     subject: &Subject,
 ) -> Known<Option<Digest>> {
-    let digest = |value: &[u8]| policy.seed.digest_value(value);
-    match subject {
-        Subject::RequestId => Known::Absent,
-        Subject::Cookie { name, .. } => request.cookie(name.as_bytes()).map(digest),
-        Subject::Query { name, .. } => request.query_parameter(name.as_bytes()).map(digest),
-        Subject::Header { name, tag, .. } => header::value(request, tags, name, *tag).map(|value| digest(&value)),
-        Subject::SourceIp => request.source_address().map(|ip| digest(ip.to_canonical().to_string().as_bytes())),
-    }
+    subject.value(request, tags).map(|value| policy.seed.digest_value(&value))
 }
 
 /// Tags before the first is evaluated: a client has said its own where it may, and nobody else.

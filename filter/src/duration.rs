@@ -3,11 +3,11 @@
 use crate::error::At;
 
 /// The longest duration: 100 years, in milliseconds. Istio's own limit is Go's 292 years; a header holds either.
-const MAX: u64 = 100 * 365 * 24 * 3_600_000;
+pub const MAX: u64 = 100 * 365 * 24 * 3_600_000;
 
 /// A duration in milliseconds, 0 included; `None` when it is wrong, which has been noted.
 pub fn compile(written: &str, at: &mut At) -> Option<u64> {
-    match parse(written) {
+    match nanoseconds(written) {
         Some(nanoseconds) if nanoseconds % 1_000_000 != 0 => {
             at.error(format!("`{written}` is no whole number of milliseconds"));
             None
@@ -35,8 +35,9 @@ pub fn compile_positive(written: &str, at: &mut At) -> Option<u64> {
     (milliseconds > 0).then_some(milliseconds)
 }
 
-/// A duration in nanoseconds: numbers with units, as Go's `time.ParseDuration` reads them without sign.
-fn parse(written: &str) -> Option<u128> {
+/// A duration in nanoseconds: numbers with units, as Go's `time.ParseDuration` reads them without sign. `None` for what
+/// is none.
+pub fn nanoseconds(written: &str) -> Option<u128> {
     if written == "0" {
         return Some(0);
     }

@@ -4,45 +4,29 @@
 //! comes to the same host as in Istio.
 
 use crate::decision::{Action, Decision};
-use crate::matcher::header;
-use crate::request::{Known, Request};
+use crate::request::{Known, Request, join};
 use crate::split::Subject;
 use crate::tag::TagState;
 use std::borrow::Cow;
 
 /// What a request has there: `Absent` also for an empty cookie, which Envoy takes for none.
 pub fn value<'a>(subject: &'a Subject, request: &Request<'a>, tags: &[TagState<'a>]) -> Known<Cow<'a, [u8]>> {
-    match subject {
-        Subject::RequestId => Known::Absent,
-        Subject::Cookie { name, .. } => match request.cookie(name.as_bytes()) {
-            Known::Present(b"") => Known::Absent,
-            value => value.map(Cow::Borrowed),
-        },
-        Subject::Query { name, .. } => request.query_parameter(name.as_bytes()).map(Cow::Borrowed),
-        Subject::SourceIp => request.source_address().map(|ip| Cow::Owned(ip.to_canonical().to_string().into_bytes())),
-        Subject::Header { name, tag, .. } => {
-            let lines: Vec<_> = request.lines(name.as_bytes()).collect();
-            if tag.is_none() && lines.len() > 1 {
-                return joined(lines.into_iter().map(Cow::Borrowed).collect());
-            }
-            header::value(request, tags, name, *tag)
+    if let Subject::Header { name, tag: None, .. } = subject {
+        let lines: Vec<_> = request.lines(name.as_bytes()).map(Cow::Borrowed).collect();
+        if lines.len() > 1 {
+            return joined(lines);
         }
+    }
+    match (subject, subject.value(request, tags)) {
+        (Subject::Cookie { .. }, Known::Present(value)) if value.is_empty() => Known::Absent,
+        (_, value) => value,
     }
 }
 
 /// Several lines as one value: sorted, because Envoy gives them one hash in whatever order they come.
 fn joined(mut lines: Vec<Cow<'_, [u8]>>) -> Known<Cow<'_, [u8]>> {
     lines.sort_unstable();
-    let mut lines = lines.into_iter();
-    let Some(first) = lines.next() else {
-        return Known::Absent;
-    };
-    Known::Present(lines.fold(first, |mut all, line| {
-        let bytes = all.to_mut();
-        bytes.push(b',');
-        bytes.extend_from_slice(&line);
-        all
-    }))
+    join(lines).map_or(Known::Absent, Known::Present)
 }
 
 /// Envoy hashes what its router sends, so a header counts as the rule's operations leave it.

@@ -34,7 +34,7 @@ pub mod decide;
 pub mod decision;
 pub mod document;
 pub mod draw;
-mod duration;
+pub mod duration;
 pub mod edit;
 pub mod error;
 pub mod fault;

@@ -139,11 +139,6 @@ impl Rule {
         self.rewrite.as_ref().is_some_and(Rewrite::asks_what_matched) || self.answer.is_some()
     }
 
-    /// The body of the rule's direct response, where it has one.
-    pub fn direct_body(&self) -> Option<&[u8]> {
-        if let Some(Answer::Direct(direct)) = &self.answer { Some(&direct.body) } else { None }
-    }
-
     /// Every chance that the rule leaves to a draw, or that is certain.
     pub fn chances(&self) -> impl Iterator<Item = &Chance> {
         let delay = self.fault.iter().filter_map(|fault| fault.delay.as_ref()).map(|delay| &delay.chance);

@@ -55,6 +55,16 @@ pub enum Unlisted<'a> {
     UnknownExcept(&'a [&'a [u8]]),
 }
 
+/// Several lines of a header as one, joined by `,`; `None` for none.
+pub(crate) fn join<'a>(lines: impl IntoIterator<Item = Cow<'a, [u8]>>) -> Option<Cow<'a, [u8]>> {
+    lines.into_iter().reduce(|mut all, line| {
+        let bytes = all.to_mut();
+        bytes.push(b',');
+        bytes.extend_from_slice(&line);
+        all
+    })
+}
+
 impl<'a> Request<'a> {
     /// A request of which everything is known: `:method`, `:path`, `:authority`, `:scheme` and all header lines, in the
     /// order in which they came, and the trusted downstream address.
@@ -126,17 +136,8 @@ impl<'a> Request<'a> {
 
     /// All lines of a header, joined by `,` as Envoy's matchers see them (istio.md 1.4); `name` in lower case.
     pub fn value(&self, name: &[u8]) -> Known<Cow<'a, [u8]>> {
-        let mut lines = self.headers.iter().filter(|(line, _)| *line == name).map(|(_, value)| *value);
-        let Some(first) = lines.next() else {
-            return self.unlisted(name);
-        };
-        let joined = lines.fold(Cow::Borrowed(first), |mut joined, line| {
-            let bytes = joined.to_mut();
-            bytes.push(b',');
-            bytes.extend_from_slice(line);
-            joined
-        });
-        Known::Present(joined)
+        let lines = self.headers.iter().filter(|(line, _)| *line == name);
+        join(lines.map(|(_, value)| Cow::Borrowed(*value))).map_or_else(|| self.unlisted(name), Known::Present)
     }
 
     /// What it means that no line of this name is listed.

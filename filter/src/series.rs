@@ -22,7 +22,9 @@ pub const NAME: &str = "switchyard_requests";
 pub struct SeriesTable {
     /// Labels without tags: VirtualService, rule, destination, outcome; sorted.
     targets: Vec<Target>,
-    /// How many combinations of tag values there are.
+    /// The values of each tag, each once, in order: what a request is looked up in.
+    tags: Box<[Box<[Box<str>]>]>,
+    /// How many combinations of them there are.
     combinations: usize,
     detail: MetricsDetail,
 }
@@ -67,9 +69,10 @@ impl SeriesTable {
         }
         targets.sort_unstable();
         targets.dedup();
-        let combinations = policy.tags.iter().fold(1_usize, |all, tag| all.saturating_mul(radix(&values(tag))));
+        let tags: Box<[_]> = policy.tags.iter().map(values).collect();
+        let combinations = tags.iter().fold(1_usize, |all, values| all.saturating_mul(radix(values)));
         let count = targets.len().saturating_mul(combinations);
-        if count > MOST { Err(count) } else { Ok(Self { targets, combinations, detail }) }
+        if count > MOST { Err(count) } else { Ok(Self { targets, tags, combinations, detail }) }
     }
 
     /// The names of all series, in order.
@@ -85,12 +88,11 @@ impl SeriesTable {
                 label(&mut name, "destination", &target.destination);
                 label(&mut name, "outcome", target.outcome);
                 let mut rest = combination;
-                for tag in &policy.tags {
-                    let values = values(tag);
-                    let radix = radix(&values);
+                for (tag, values) in policy.tags.iter().zip(&self.tags) {
+                    let radix = radix(values);
                     let digit = rest.checked_rem(radix).unwrap_or(0);
                     rest = rest.checked_div(radix).unwrap_or(0);
-                    let value = digit.checked_sub(1).and_then(|digit| values.get(digit)).copied().unwrap_or(NOBODY);
+                    let value = digit.checked_sub(1).and_then(|digit| values.get(digit)).map_or(NOBODY, |value| value);
                     label(&mut name, &tag_label(&tag.header), value);
                 }
                 name.push_str(NAME);
@@ -102,7 +104,7 @@ impl SeriesTable {
 
     /// The series of a decision, by its place among [`names`](Self::names); none where only totals are counted. `aborts`
     /// says whether a fault answers it.
-    pub fn of(&self, policy: &Policy, decision: &Decision<'_>, aborts: bool) -> Option<usize> {
+    pub fn of(&self, decision: &Decision<'_>, aborts: bool) -> Option<usize> {
         if self.targets.is_empty() {
             return None;
         }
@@ -117,15 +119,14 @@ impl SeriesTable {
             (&**virtual_service, &**rule, &**destination, *outcome).cmp(&key)
         });
         let mut combination = 0_usize;
-        for (tag, state) in policy.tags.iter().zip(&decision.tags).rev() {
-            let values = values(tag);
+        for (values, state) in self.tags.iter().zip(&decision.tags).rev() {
             let digit = match state {
                 TagState::Value(value) => {
-                    values.iter().zip(1_usize..).find(|(known, _)| *known == value).map_or(0, |(_, digit)| digit)
+                    values.iter().zip(1_usize..).find(|(known, _)| ***known == **value).map_or(0, |(_, digit)| digit)
                 }
                 _ => 0,
             };
-            combination = combination.saturating_mul(radix(&values)).saturating_add(digit);
+            combination = combination.saturating_mul(radix(values)).saturating_add(digit);
         }
         Some(found.ok()?.saturating_mul(self.combinations).saturating_add(combination))
     }
@@ -155,15 +156,15 @@ fn target(rule: Option<&Rule>, detail: MetricsDetail, destination: &str, outcome
 }
 
 /// The values of a tag, each once, in order.
-fn values(tag: &Tag) -> Vec<&str> {
+fn values(tag: &Tag) -> Box<[Box<str>]> {
     let mut values: Vec<&str> = tag.values().collect();
     values.sort_unstable();
     values.dedup();
-    values
+    values.into_iter().map(Into::into).collect()
 }
 
 /// How many states a tag has: its values, and none.
-fn radix(values: &[&str]) -> usize {
+fn radix(values: &[Box<str>]) -> usize {
     values.len().saturating_add(1)
 }
 
@@ -199,7 +200,7 @@ mod tests {
         lines.extend(headers);
         let request = Request::new(&lines, None);
         let decision = decide(&policy, &request, &Draws { fresh: Some(1), ..Draws::default() });
-        policy.series().of(&policy, &decision, aborts).map(|index| names[index].clone())
+        policy.series().of(&decision, aborts).map(|index| names[index].clone())
     }
 
     const V1: &str = "destination=.=outbound|80|v1|shop.default.svc.cluster.local;.;";

@@ -166,7 +166,7 @@ impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end: bool) -> Flow {
         let Some(active) = self.active.clone() else {
             // No host sends requests to a plugin that it has not configured.
-            let _ = Answer::host_error().send(None);
+            let _ = Answer::host_error().send(b"");
             return Flow::Pause;
         };
         match self.decide(&active) {
@@ -176,7 +176,7 @@ impl HttpContext for Stream {
                 self.response.clear();
                 match active.policy.mode() {
                     Mode::Observe => Flow::Continue,
-                    Mode::Enforce => reply(&active, &Answer::host_error()),
+                    Mode::Enforce => reply(&active, &Answer::host_error(), b""),
                 }
             }
         }
@@ -234,13 +234,14 @@ impl Stream {
             Some(Err(Refused::Host(error))) => metrics.host_error(&error),
             None => {}
         }
-        Ok(answer.map_or(Flow::Continue, |answer| reply(active, &answer)))
+        let direct = if let Action::Reply(reply) = &decision.action { reply.body } else { b"" };
+        Ok(answer.map_or(Flow::Continue, |answer| reply(active, &answer, direct)))
     }
 }
 
 /// Answers a request. The host stops it whatever is returned; should it not have taken the answer, the request waits.
-fn reply(active: &Active, answer: &Answer) -> Flow {
-    if let Err(error) = answer.send(Some(&active.policy)) {
+fn reply(active: &Active, answer: &Answer, direct: &[u8]) -> Flow {
+    if let Err(error) = answer.send(direct) {
         active.metrics.host_error(&error);
     }
     Flow::Pause

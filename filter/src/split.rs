@@ -9,8 +9,11 @@ use crate::document::{CookieAttribute, HttpCookie, StickyBy};
 use crate::draw::{Choice, Digest, Seed};
 use crate::error::At;
 use crate::headers;
-use crate::tag::TagOf;
+use crate::matcher::header;
+use crate::request::{Known, Request};
+use crate::tag::{TagOf, TagState};
 use core::fmt;
+use std::borrow::Cow;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// A weighted choice.
@@ -225,6 +228,17 @@ impl Subject {
             Self::RequestId => "request-id",
             Self::Cookie { key, .. } | Self::Header { key, .. } | Self::Query { key, .. } => key,
             Self::SourceIp => "source-ip",
+        }
+    }
+
+    /// What a request, as its tags leave it, has of the subject; of the request's own id nothing.
+    pub fn value<'a>(&'a self, request: &Request<'a>, tags: &[TagState<'a>]) -> Known<Cow<'a, [u8]>> {
+        match self {
+            Self::RequestId => Known::Absent,
+            Self::Cookie { name, .. } => request.cookie(name.as_bytes()).map(Cow::Borrowed),
+            Self::Query { name, .. } => request.query_parameter(name.as_bytes()).map(Cow::Borrowed),
+            Self::Header { name, tag, .. } => header::value(request, tags, name, *tag),
+            Self::SourceIp => request.source_address().map(|ip| Cow::Owned(ip.to_canonical().to_string().into_bytes())),
         }
     }
 

@@ -2,11 +2,9 @@
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use switchyard_filter::duration::{MAX, nanoseconds};
 use switchyard_filter::error::At;
 use switchyard_filter::read::{Read, mismatch};
-
-/// The longest: 100 years, in milliseconds.
-const MAX: u64 = 100 * 365 * 24 * 3_600_000;
 
 /// A duration in whole milliseconds, 0 included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,46 +49,6 @@ impl Read for Duration {
         }
         None
     }
-}
-
-/// Numbers with units, as Go's `time.ParseDuration` reads them without sign.
-fn nanoseconds(written: &str) -> Option<u128> {
-    if written == "0" {
-        return Some(0);
-    }
-    let mut rest = written;
-    let mut total = 0_u128;
-    loop {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, after) = rest.split_at(digits);
-        let unit_end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
-        let (unit, after) = after.split_at(unit_end);
-        let unit = match unit {
-            "ns" => 1,
-            "us" | "µs" | "μs" => 1_000,
-            "ms" => 1_000_000,
-            "s" => 1_000_000_000,
-            "m" => 60_000_000_000,
-            "h" => 3_600_000_000_000,
-            _ => return None,
-        };
-        total = total.checked_add(scaled(number, unit)?)?;
-        rest = after;
-        if rest.is_empty() {
-            return Some(total);
-        }
-    }
-}
-
-/// `1.5` of a unit; what is below a nanosecond is cut off.
-fn scaled(number: &str, unit: u128) -> Option<u128> {
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') || whole.len() + fraction.len() > 18 {
-        return None;
-    }
-    let digits = |text: &str| if text.is_empty() { Some(0) } else { text.parse::<u128>().ok() };
-    let scale = 10_u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    digits(whole)?.checked_mul(unit)?.checked_add(digits(fraction)?.checked_mul(unit)? / scale)
 }
 
 #[cfg(test)]

@@ -18,22 +18,14 @@ pub struct Answer {
     details: String,
     /// In the form of [`pairs`].
     headers: Vec<u8>,
-    body: Body,
-}
-
-/// A body: the policy has it, so that a thousand answers that wait do not have a copy each.
-#[derive(Debug)]
-enum Body {
-    None,
-    Aborted,
-    /// Of the direct response of this rule.
-    OfRule(usize),
+    /// Its body, unless that is the policy's.
+    body: &'static str,
 }
 
 impl Answer {
     /// The answer to a request whose headers could not be read or changed.
     pub fn host_error() -> Self {
-        Self::new(503, "host_error", None, Body::None)
+        Self::new(503, "host_error", None, "")
     }
 
     /// What a decision answers; `None` for a request that goes on.
@@ -44,16 +36,13 @@ impl Answer {
                 // As Envoy: with the gRPC status for a gRPC request, a plain 200 for any other (envoy.md 2).
                 AbortStatus::Grpc(status) => (200, status.into()),
             };
-            let answer = Self::new(status, "fault_abort", decision.rule(), Body::Aborted);
+            let answer = Self::new(status, "fault_abort", decision.rule(), ABORTED);
             return Some(Self { grpc_status, headers: Self::headers(decision), ..answer });
         }
         let Action::Reply(reply) = &decision.action else {
             return None;
         };
-        let place = reply.rule.filter(|_| !reply.body.is_empty());
-        let place = place.and_then(|rule| policy.rules().iter().position(|other| core::ptr::eq(other, rule)));
-        let body = place.map_or(Body::None, Body::OfRule);
-        let answer = Self::new(reply.status, reply.reason, reply.rule, body);
+        let answer = Self::new(reply.status, reply.reason, reply.rule, "");
         Some(Self { headers: Self::headers(decision), ..answer })
     }
 
@@ -63,23 +52,20 @@ impl Answer {
         pairs::encode(&headers)
     }
 
-    fn new(status: u16, reason: &str, rule: Option<&Rule>, body: Body) -> Self {
+    fn new(status: u16, reason: &str, rule: Option<&Rule>, body: &'static str) -> Self {
         let rule = rule.map(|rule| [":", &rule.virtual_service, "/", &rule.name].concat()).unwrap_or_default();
         let details = ["switchyard{", reason, &rule, "}"].concat();
         Self { status, grpc_status: host::NO_GRPC_STATUS, details, headers: pairs::encode(&[]), body }
     }
 
-    /// Answers the request that host calls act on.
-    pub fn send(&self, policy: Option<&Policy>) -> Result<(), Error> {
-        let body: &[u8] = match self.body {
+    /// Answers the request that host calls act on. `direct`: the body of a direct response, which never waits, as no fault
+    /// can stand beside it.
+    pub fn send(&self, direct: &[u8]) -> Result<(), Error> {
+        let body = match self.status {
             // They have no body (RFC 9110): the client would take one for the next response.
-            _ if matches!(self.status, 204 | 304) => b"",
-            Body::None => b"",
-            Body::Aborted => ABORTED.as_bytes(),
-            Body::OfRule(place) => {
-                let rule = policy.and_then(|policy| policy.rules().get(place));
-                rule.and_then(Rule::direct_body).unwrap_or_default()
-            }
+            204 | 304 => b"",
+            _ if self.body.is_empty() => direct,
+            _ => self.body.as_bytes(),
         };
         host::reply(self.status, &self.details, &self.headers, body, self.grpc_status)
     }

@@ -76,8 +76,7 @@ impl Waiting {
     pub fn release(&self, other: Option<u64>) {
         let now = self.tick.now();
         for Entry { id, active, answer, .. } in self.take(now, other) {
-            let policy = &active.policy;
-            let let_go = || answer.as_ref().map_or_else(host::resume_request, |answer| answer.send(Some(policy)));
+            let let_go = || answer.as_ref().map_or_else(host::resume_request, |answer| answer.send(b""));
             if let Err(error) = host::set_effective_context(id).and_then(|()| let_go()) {
                 active.metrics.host_error(&error);
             }

@@ -79,7 +79,7 @@ impl Metrics {
 
     /// Counts a decision under its labels. `aborts` says whether a fault answers it.
     pub fn count_series(&self, policy: &Policy, decision: &Decision<'_>, aborts: bool) {
-        if let Some(series) = policy.series().of(policy, decision, aborts) {
+        if let Some(series) = policy.series().of(decision, aborts) {
             self.add(NAMES.len().saturating_add(series));
         }
     }
