@@ -48,20 +48,9 @@ pub struct Generated {
 /// A bootstrap that runs with `envoy -c` from any folder.
 ///
 /// # Errors
-/// Two listeners of one address (the mesh, gateways, the admin interface), a filter that is no module, a recording that
-/// is a folder, a rule with more mirrors than a route gets policies, certificates that are not there, or what [`Model::listener`] says.
+/// Two listeners of one address (the mesh, gateways, the admin interface), and what [`parts`] says.
 pub fn generate(model: &Model<'_>, settings: &Settings) -> Result<Generated, Vec<Diagnostic>> {
-    let listeners = compile(model)?;
-    let mut wrong = check::addresses(model, &listeners, settings);
-    wrong.extend(check::files(settings));
-    wrong.extend(listeners.iter().flat_map(check::mirrors));
-    let clusters = clusters(model).unwrap_or_else(|found| {
-        wrong.extend(found);
-        Value::Null
-    });
-    if !wrong.is_empty() {
-        return Err(wrong);
-    }
+    let Checked { listeners, clusters } = checked(model, settings, check::addresses)?;
     let warnings = listeners.iter().flat_map(|listener| access_log::warnings(listener, settings)).collect();
     let mut bootstrap = json!({
         "admin": {"address": address(settings.admin)},
@@ -80,18 +69,10 @@ pub fn generate(model: &Model<'_>, settings: &Settings) -> Result<Generated, Vec
 /// to put first; and the clusters. Translate with [`Around::Parts`](crate::translate::Around::Parts) for them.
 ///
 /// # Errors
-/// A filter that is no module, a recording that is a folder, a rule with more mirrors than a route gets policies, certificates that are not there, or what [`Model::listener`] says.
+/// A filter that is no module, a recording that is a folder, a rule with more mirrors than a route gets policies,
+/// certificates that are not there, or what [`Model::listener`] says.
 pub fn parts(model: &Model<'_>, settings: &Settings) -> Result<Vec<(String, Value)>, Vec<Diagnostic>> {
-    let listeners = compile(model)?;
-    let mut wrong = check::files(settings);
-    wrong.extend(listeners.iter().flat_map(check::mirrors));
-    let clusters = clusters(model).unwrap_or_else(|found| {
-        wrong.extend(found);
-        Value::Null
-    });
-    if !wrong.is_empty() {
-        return Err(wrong);
-    }
+    let Checked { listeners, clusters } = checked(model, settings, |_, _, _| vec![])?;
     let mut parts = vec![("clusters.yaml".to_owned(), json!({"clusters": clusters}))];
     if let stats @ Value::Object(_) = stats::stats(&listeners) {
         parts.push(("stats-config.yaml".to_owned(), json!({"stats_config": stats})));
@@ -108,8 +89,29 @@ pub fn parts(model: &Model<'_>, settings: &Settings) -> Result<Vec<(String, Valu
     Ok(parts)
 }
 
-fn compile<'a>(model: &'a Model<'a>) -> Result<Vec<Listener<'a>>, Vec<Diagnostic>> {
-    model.listeners().iter().map(|proxy| model.listener(proxy)).collect()
+/// What every form is written from.
+struct Checked<'a> {
+    listeners: Vec<Listener<'a>>,
+    clusters: Value,
+}
+
+/// Compiles the listeners and the clusters; every error of them at once, and of the form's own check.
+fn checked<'a>(
+    model: &'a Model<'a>,
+    settings: &Settings,
+    form: impl FnOnce(&Model<'_>, &[Listener<'_>], &Settings) -> Vec<Diagnostic>,
+) -> Result<Checked<'a>, Vec<Diagnostic>> {
+    let listeners: Vec<_> = model.listeners().iter().map(|proxy| model.listener(proxy)).collect::<Result<_, _>>()?;
+    let mut wrong = form(model, &listeners, settings);
+    wrong.extend(check::files(settings));
+    wrong.extend(listeners.iter().flat_map(check::mirrors));
+    match clusters(model) {
+        Ok(clusters) if wrong.is_empty() => Ok(Checked { listeners, clusters }),
+        found => {
+            wrong.extend(found.err().into_iter().flatten());
+            Err(wrong)
+        }
+    }
 }
 
 fn listener(listener: &Listener<'_>, settings: &Settings) -> Value {
