@@ -75,6 +75,7 @@ impl Args {
             (Some("mesh"), ..) => return Ok(model.mesh()),
             (Some(gateway), ..) if gateway.contains('/') => gateway.to_owned(),
             (Some(gateway), ..) => format!("{namespace}/{gateway}"),
+            (None, Some(mesh), []) => return Ok(mesh),
             (None, Some(mesh), edges) => {
                 let serves = |proxy: &&Proxy| {
                     let listener = model.listener(proxy);
