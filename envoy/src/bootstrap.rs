@@ -7,6 +7,7 @@ mod access_log;
 mod check;
 mod cluster;
 mod http;
+mod listener;
 mod stats;
 mod yaml;
 
@@ -55,7 +56,7 @@ pub fn generate(model: &Model<'_>, settings: &Settings) -> Result<Generated, Vec
     let mut bootstrap = json!({
         "admin": {"address": address(settings.admin)},
         "static_resources": {
-            "listeners": listeners.iter().map(|listener| self::listener(listener, settings)).collect::<Value>(),
+            "listeners": listener::listeners(&listeners, settings),
             "clusters": clusters,
         },
     });
@@ -112,19 +113,6 @@ fn checked<'a>(
             Err(wrong)
         }
     }
-}
-
-fn listener(listener: &Listener<'_>, settings: &Settings) -> Value {
-    let port = if listener.is_mesh() { settings.listen.port() } else { listener.port() };
-    let manager = http::connection_manager(listener, settings);
-    json!({
-        "name": listener.name,
-        "address": address(SocketAddr::new(settings.listen.ip(), port)),
-        "filter_chains": [{"filters": [{
-            "name": "envoy.filters.network.http_connection_manager",
-            "typed_config": manager,
-        }]}],
-    })
 }
 
 fn address(at: SocketAddr) -> Value {
