@@ -1,17 +1,15 @@
-//! `switchyard generate`: Envoy's configuration, from the manifests.
+//! `switchyard generate`: configuration for what carries the policy out, from the manifests.
+
+mod envoy;
 
 use super::failure::Failure;
 use super::manifests::ManifestArgs;
-use super::{note, print};
+use super::print;
 use crate::replay::reason;
 use clap::ValueEnum;
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use switchyard_envoy::bootstrap::{Settings, generate, parts, to_yaml};
-use switchyard_envoy::translate::{Around, Options};
-use switchyard_filter::document::AccessLog;
 
 const EXAMPLES: &str = "Examples:
   switchyard generate manifests/ --target envoy --out out && envoy -c out/envoy.yaml
@@ -36,38 +34,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
-    /// Where the mesh is served
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:10000")]
-    listen: SocketAddr,
-
-    /// Where Envoy's admin interface is
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9901")]
-    admin: SocketAddr,
-
-    /// Certificates that a mesh has and a bare Envoy reads from files: DIR/CREDENTIAL/tls.crt, tls.key and ca.crt for
-    /// `credentialName`, DIR/default/… for `ISTIO_MUTUAL`
-    #[arg(long, value_name = "DIR")]
-    certs: Option<PathBuf>,
-
-    /// The filter [default: the released build]
-    #[arg(long, value_name = "FILE")]
-    wasm: Option<PathBuf>,
-
-    /// Make Envoy write a recording that `switchyard replay` reads
-    #[arg(long, value_name = "FILE")]
-    record: Option<PathBuf>,
-
-    /// Which headers are recorded
-    #[arg(long, value_enum, default_value_t, requires = "record")]
-    record_headers: RecordHeaders,
-
-    /// How many proxies in front of gateways are trusted to say who the client is
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=255))]
-    trusted_hops: u32,
-
-    /// Write the filters, the header mutation, the routes and the clusters as snippets instead
-    #[arg(long)]
-    parts: bool,
+    #[command(flatten)]
+    envoy: envoy::Args,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -76,70 +44,27 @@ enum Target {
     Envoy,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum RecordHeaders {
-    /// Those that the policy reads; of a sticky subject its digest, credentials and whole cookies never
-    #[default]
-    Policy,
-    /// All of them, secrets too
-    All,
-}
-
 impl Args {
     /// Runs it.
     pub fn run(self) -> Result<(), Failure> {
-        let Target::Envoy = self.target;
-        let manifests = self.manifests.read()?;
-        let access_log = if self.record.is_some() { AccessLog::Draws } else { AccessLog::Decision };
-        let around = if self.parts { Around::Parts } else { Around::Bootstrap };
-        let options = Options { access_log, around, certs: self.certs.clone(), ..self.manifests.options() };
-        let model = self.manifests.model(&manifests, &options)?;
-        let settings = Settings {
-            listen: self.listen,
-            admin: self.admin,
-            wasm: self.wasm.clone().map_or_else(released_wasm, Ok)?,
-            record: self.record.clone(),
-            record_all_headers: self.record_headers == RecordHeaders::All,
-            trusted_hops: self.trusted_hops,
-        };
-        if !settings.wasm.is_file() {
-            return Err(Failure::File(format!("cannot open `{}`: no such file", settings.wasm.display())));
+        let Self { manifests, target, out, envoy } = self;
+        match target {
+            Target::Envoy => envoy.run(&manifests, &out),
         }
-        let files = if self.parts {
-            let parts = parts(&model, &settings).map_err(Failure::Invalid)?;
-            parts.into_iter().map(|(name, value)| (name, to_yaml(&value))).collect()
-        } else {
-            let generated = generate(&model, &settings).map_err(Failure::Invalid)?;
-            for warning in &generated.warnings {
-                note(&format!("warning: {warning}"));
-            }
-            vec![("envoy.yaml".to_owned(), to_yaml(&generated.bootstrap))]
-        };
-        let failed = |path: &Path, error: io::Error| {
-            Failure::File(format!("cannot write `{}`: {}", path.display(), reason(&error)))
-        };
-        fs::create_dir_all(&self.out).map_err(|error| failed(&self.out, error))?;
-        for (name, text) in files {
-            let path = self.out.join(name);
-            fs::write(&path, text).map_err(|error| failed(&path, error))?;
-            print(&format!("{}\n", path.display()))?;
-        }
-        Ok(())
     }
 }
 
-/// The filter beside this command's build: `target/switchyard_filter.wasm`, or in the command's folder.
-fn released_wasm() -> Result<PathBuf, Failure> {
-    const NAME: &str = "switchyard_filter.wasm";
-    let command = std::env::current_exe().ok();
-    let beside = command.iter().flat_map(|command| {
-        let folder = command.parent().map(|folder| folder.join(NAME));
-        // The command is in `target/debug` or `target/release`.
-        let target = command.ancestors().skip(2).take(2);
-        folder.into_iter().chain(target.map(|target| target.join(NAME)))
-    });
-    let here = PathBuf::from("target").join(NAME);
-    beside.chain([here]).find(|path| path.is_file()).ok_or_else(|| {
-        Failure::File("cannot find the filter: build it with `make wasm`, or name it with `--wasm FILE`".to_owned())
-    })
+/// Writes files into a folder, which is made where it is missing, and prints their names.
+fn write(out: &Path, files: impl IntoIterator<Item = (String, String)>) -> Result<(), Failure> {
+    fs::create_dir_all(out).map_err(|error| cannot_write(out, &error))?;
+    for (name, text) in files {
+        let path = out.join(name);
+        fs::write(&path, text).map_err(|error| cannot_write(&path, &error))?;
+        print(&format!("{}\n", path.display()))?;
+    }
+    Ok(())
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::File(format!("cannot write `{}`: {}", path.display(), reason(error)))
 }

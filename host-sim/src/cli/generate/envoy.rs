@@ -1,0 +1,106 @@
+//! `--target envoy`: a bootstrap, or snippets for one that exists.
+
+use super::{ManifestArgs, write};
+use crate::cli::failure::Failure;
+use crate::cli::note;
+use clap::ValueEnum;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use switchyard_envoy::bootstrap::{Settings, generate, parts, to_yaml};
+use switchyard_envoy::translate::{Around, Options};
+use switchyard_filter::document::AccessLog;
+
+/// What only an Envoy of its own needs to know.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where the mesh is served
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:10000")]
+    listen: SocketAddr,
+
+    /// Where Envoy's admin interface is
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9901")]
+    admin: SocketAddr,
+
+    /// Certificates that a mesh has and a bare Envoy reads from files: DIR/CREDENTIAL/tls.crt, tls.key and ca.crt for
+    /// `credentialName`, DIR/default/… for `ISTIO_MUTUAL`
+    #[arg(long, value_name = "DIR")]
+    certs: Option<PathBuf>,
+
+    /// The filter [default: the released build]
+    #[arg(long, value_name = "FILE")]
+    wasm: Option<PathBuf>,
+
+    /// Make Envoy write a recording that `switchyard replay` reads
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+
+    /// Which headers are recorded
+    #[arg(long, value_enum, default_value_t, requires = "record")]
+    record_headers: RecordHeaders,
+
+    /// How many proxies in front of gateways are trusted to say who the client is
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=255))]
+    trusted_hops: u32,
+
+    /// Write the filters, the header mutation, the routes and the clusters as snippets instead
+    #[arg(long)]
+    parts: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum RecordHeaders {
+    /// Those that the policy reads; of a sticky subject its digest, credentials and whole cookies never
+    #[default]
+    Policy,
+    /// All of them, secrets too
+    All,
+}
+
+impl Args {
+    /// Runs it.
+    pub fn run(self, written: &ManifestArgs, out: &Path) -> Result<(), Failure> {
+        let manifests = written.read()?;
+        let access_log = if self.record.is_some() { AccessLog::Draws } else { AccessLog::Decision };
+        let around = if self.parts { Around::Parts } else { Around::Bootstrap };
+        let options = Options { access_log, around, certs: self.certs.clone(), ..written.options() };
+        let model = written.model(&manifests, &options)?;
+        let settings = Settings {
+            listen: self.listen,
+            admin: self.admin,
+            wasm: self.wasm.clone().map_or_else(released_wasm, Ok)?,
+            record: self.record.clone(),
+            record_all_headers: self.record_headers == RecordHeaders::All,
+            trusted_hops: self.trusted_hops,
+        };
+        if !settings.wasm.is_file() {
+            return Err(Failure::File(format!("cannot open `{}`: no such file", settings.wasm.display())));
+        }
+        let files = if self.parts {
+            let parts = parts(&model, &settings).map_err(Failure::Invalid)?;
+            parts.into_iter().map(|(name, value)| (name, to_yaml(&value))).collect()
+        } else {
+            let generated = generate(&model, &settings).map_err(Failure::Invalid)?;
+            for warning in &generated.warnings {
+                note(&format!("warning: {warning}"));
+            }
+            vec![("envoy.yaml".to_owned(), to_yaml(&generated.bootstrap))]
+        };
+        write(out, files)
+    }
+}
+
+/// The filter beside this command's build: `target/switchyard_filter.wasm`, or in the command's folder.
+fn released_wasm() -> Result<PathBuf, Failure> {
+    const NAME: &str = "switchyard_filter.wasm";
+    let command = std::env::current_exe().ok();
+    let beside = command.iter().flat_map(|command| {
+        let folder = command.parent().map(|folder| folder.join(NAME));
+        // The command is in `target/debug` or `target/release`.
+        let target = command.ancestors().skip(2).take(2);
+        folder.into_iter().chain(target.map(|target| target.join(NAME)))
+    });
+    let here = PathBuf::from("target").join(NAME);
+    beside.chain([here]).find(|path| path.is_file()).ok_or_else(|| {
+        Failure::File("cannot find the filter: build it with `make wasm`, or name it with `--wasm FILE`".to_owned())
+    })
+}
