@@ -17,7 +17,6 @@ mod matching;
 mod outcome;
 mod probe;
 mod regex;
-mod rng;
 mod route;
 mod seen;
 mod shares;
@@ -31,11 +30,11 @@ mod world;
 
 pub use outcome::Outcome;
 
+use crate::rng::Rng;
 use compare::{Pair, differences};
 use explained::explained;
 use feature::Features;
 use probe::Probe;
-use rng::Rng;
 use serde_json::Value;
 use sides::{Sides, collect};
 use std::sync::Arc;

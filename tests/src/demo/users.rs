@@ -1,5 +1,6 @@
 //! Users that come back, made of a seed.
 
+use crate::rng::Rng;
 use std::sync::{Mutex, PoisonError};
 
 /// A user with a cookie jar that holds the one cookie `uid`.
@@ -27,23 +28,14 @@ impl User {
 
 /// So many users with a cookie of an earlier visit, then so many without one. The cookies hang on the seed alone.
 pub fn users(seed: u64, returning: usize, newcomers: usize) -> Vec<User> {
-    let mut state = seed;
+    let mut rng = Rng::new(seed);
     let mut all: Vec<User> = Vec::with_capacity(returning + newcomers);
     for _ in 0..returning {
-        let cookie = format!("{:016x}", next(&mut state));
+        let cookie = format!("{:016x}", rng.number());
         all.push(User { newcomer: false, cookie: Mutex::new(Some(cookie)) });
     }
     all.extend((0..newcomers).map(|_| User { newcomer: true, cookie: Mutex::new(None) }));
     all
-}
-
-/// `SplitMix64`, the generator that others are seeded with: ten lines, the same numbers everywhere.
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut number = *state;
-    number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }
 
 #[cfg(test)]

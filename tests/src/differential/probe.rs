@@ -1,12 +1,12 @@
 //! Random requests that lean towards the boundaries of a policy's conditions: just inside, just outside.
 
 use super::regex::Regex;
-use super::rng::Rng;
 use super::shrink::rename;
 use super::unit::Unit;
 use super::words::{HEADERS, METHODS, ORIGINS, PARAMETERS, PATHS, VALUES};
 use super::world::{Entry, HASHED};
 use crate::harness::Request;
+use crate::rng::Rng;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
 //! Small regular expressions that can be sampled: what a request needs to lie just inside or just outside of one.
 
-use super::rng::Rng;
+use crate::rng::Rng;
 
 /// A regular expression.
 #[derive(Clone, Debug, PartialEq, Eq)]

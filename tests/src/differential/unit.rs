@@ -3,9 +3,9 @@
 use super::feature::{Feature, Features};
 use super::matching;
 use super::regex::Regex;
-use super::rng::Rng;
 use super::route;
 use super::world::{AWAY, Entry, GATEWAY_PORTS, HOME, Upstream, own_service};
+use crate::rng::Rng;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

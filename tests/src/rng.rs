@@ -5,6 +5,11 @@
 pub struct Rng(u64);
 
 impl Rng {
+    /// The stream of a seed.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// A stream of its own for the part `number` of what a seed makes: parts do not move each other.
     pub fn of(seed: u64, number: usize) -> Self {
         let mut own = Self(seed ^ (number as u64).wrapping_mul(0xa076_1d64_78bd_642f));
