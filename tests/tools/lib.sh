@@ -29,6 +29,44 @@ install_once() {
   ) 9>>"$cache/.$name.lock"
 }
 
+# named_by VARIABLE: prints the program that the variable names and is true; false where the variable is empty.
+named_by() {
+  local program=${!1:-}
+  [ -n "$program" ] || return
+  [ -x "$program" ] || die "$1 names \`$program\`, which is no program; unset it to build the pinned one"
+  printf '%s\n' "$program"
+}
+
+# digest_of FILE...: 12 hexadecimal digits that stand for their content.
+digest_of() { cat "$@" | sha256sum | cut -c1-12; }
+
+# go_program MODULE NAME PACKAGE [LDFLAGS]: prints the path of the Go program PACKAGE, built at first use as the go.mod and
+# go.sum of the folder MODULE pin it, and kept as NAME; the name is to change when the pins do.
+go_program() {
+  local module=$1 name=$2 package=$3 flags=${4:-}
+  go_build() {
+    local began=$SECONDS
+    type -P go >/dev/null || die "no Go on the PATH: $name is built from source. Install Go (https://go.dev/dl), or name a program that is built (see the head of ${0##*/})"
+    say "building $name (minutes the first time)"
+    # Only what go.sum knows is built; what the caller has set for builds of their own does not belong here.
+    (cd "$module" && env -u GOFLAGS -u GOOS -u GOARCH CGO_ENABLED=0 \
+      go build -v -mod=readonly -buildvcs=false -trimpath -ldflags "-s -w $flags" -o "$1/${package##*/}" "$package" 2>&1) |
+      awk -v name="$name" '/^(go: downloading )?[^ :]+( v[^ ]+)?$/ { if (++seen % 250 == 0) print name ": " seen " packages"; fflush(); next } { print; fflush() }'
+    say "built $name in $((SECONDS - began)) s"
+  }
+  install_once "$name" go_build
+  printf '%s\n' "$cache/$name/${package##*/}"
+}
+
+# istio_version: version and commit of the Istio that tests/istio/go.mod pins; a new pin is another name.
+istio=$tools/../istio
+istio_version() {
+  local commit
+  commit=$(awk '$1 == "istio.io/istio" { n = split($2, part, "-"); print part[n]; exit }' "$istio/go.mod")
+  [ -n "$commit" ] || die "no istio.io/istio in $istio/go.mod"
+  printf '1.29.1-%s\n' "$commit"
+}
+
 # A Python that makes working virtual environments: Debian ships `python3` without ensurepip, beside which a pyenv may
 # have a complete one.
 find_python() {
