@@ -2,18 +2,22 @@
 //!
 //! The harness knows processes, sockets and bytes, and nothing of policies: what Envoy is told to do is a file.
 
+mod certificates;
 mod client;
 mod echo;
 mod envoy;
 pub(crate) mod keeper;
 mod ports;
+mod tls;
 mod tools;
 
+pub use certificates::{Ca, Certificate};
 pub use client::{Client, Request, Response};
 pub use echo::{Echo, EchoBuilder, Received};
 pub use envoy::{Envoy, Launch, validate, validate_with};
 pub use ports::free_port;
 pub use switchyard_filter::report::latin1;
+pub use tls::Tls;
 pub use tools::{envoy_binary, envoy_binary_of, released_wasm};
 
 /// What [`latin1`] was made of; `None` when a character is above U+00FF.

@@ -4,11 +4,14 @@
 mod request;
 mod response;
 
+use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use super::tls::Tls;
 
 pub use request::Request;
 pub use response::Response;
@@ -21,13 +24,28 @@ use response::{Framing, Progress};
 pub struct Client {
     address: SocketAddr,
     patience: Duration,
-    stream: Option<TcpStream>,
+    tls: Option<Tls>,
+    stream: Option<Stream>,
 }
+
+/// A connection, plain or over TLS.
+type Stream = Box<dyn Transport>;
+
+trait Transport: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Debug + Send + Sync + Unpin> Transport for T {}
 
 impl Client {
     /// A client of the server at this address; it is not connected yet.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, patience: Duration::from_secs(10), stream: None }
+        Self { address, patience: Duration::from_secs(10), tls: None, stream: None }
+    }
+
+    /// The client over TLS. What was refused in the handshake is an error of the first request.
+    #[must_use]
+    pub fn over(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     /// How long one exchange may take (connect, send, receive); 10 s unless it is said.
@@ -47,7 +65,7 @@ impl Client {
     pub async fn send(&mut self, request: &Request) -> Result<Response, String> {
         // Taken out: whatever goes wrong, a connection in the middle of a response is not used again.
         let stream = self.stream.take();
-        let exchange = exchange(self.address, stream, request);
+        let exchange = exchange(self.address, self.tls.as_ref(), stream, request);
         let (response, stream) = tokio::time::timeout(self.patience, exchange)
             .await
             .map_err(|_| format!("no complete response from {} in {:?}", self.address, self.patience))?
@@ -64,12 +82,13 @@ impl Client {
 
 async fn exchange(
     address: SocketAddr,
-    stream: Option<TcpStream>,
+    tls: Option<&Tls>,
+    stream: Option<Stream>,
     request: &Request,
-) -> Result<(Response, Option<TcpStream>), String> {
+) -> Result<(Response, Option<Stream>), String> {
     let mut stream = match stream {
         Some(stream) => stream,
-        None => connect(address).await?,
+        None => connect(address, tls).await?,
     };
     stream.write_all(&request.bytes()).await.map_err(|error| format!("cannot be sent: {error}"))?;
     let mut input = Vec::new();
@@ -94,9 +113,12 @@ async fn exchange(
     }
 }
 
-async fn connect(address: SocketAddr) -> Result<TcpStream, String> {
+async fn connect(address: SocketAddr, tls: Option<&Tls>) -> Result<Stream, String> {
+    if let Some(tls) = tls {
+        return Ok(Box::new(tls.connect(address).await?));
+    }
     let stream = TcpStream::connect(address).await.map_err(|error| format!("no connection: {error}"))?;
     // Each request is one write: waiting to fill a packet only costs time.
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
-    Ok(stream)
+    Ok(Box::new(stream))
 }
