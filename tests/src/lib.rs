@@ -13,4 +13,6 @@ pub mod hosts;
 #[cfg(not(target_family = "wasm"))]
 pub mod istio;
 #[cfg(not(target_family = "wasm"))]
+pub mod rng;
+#[cfg(not(target_family = "wasm"))]
 pub mod scenario;
