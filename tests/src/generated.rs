@@ -22,6 +22,9 @@ pub struct Site {
     manifests: Manifests,
     /// Which Envoy: the mesh and the admin interface listen on ports of Envoy's choice, nothing is recorded.
     pub settings: Settings,
+    /// For which proxy: where it is, its labels, its certificates. What stands around the filter, and what that tells the
+    /// access log, is each form's own.
+    pub options: Options,
 }
 
 impl Site {
@@ -39,6 +42,7 @@ impl Site {
                 record_all_headers: false,
                 trusted_hops: 0,
             },
+            options: Options::default(),
         })
     }
 
@@ -60,7 +64,7 @@ impl Site {
     /// The manifests, resolved. Errors: what `check` says.
     pub fn model(&self, around: Around) -> Result<Model<'_>, String> {
         let access_log = if self.settings.record.is_some() { AccessLog::Draws } else { AccessLog::Decision };
-        let options = Options { around, access_log, ..Options::default() };
+        let options = Options { around, access_log, ..self.options.clone() };
         Model::new(&self.manifests, &options).map_err(|said| told(&said))
     }
 

@@ -8,14 +8,16 @@ mod echo;
 mod envoy;
 pub(crate) mod keeper;
 mod ports;
+mod server_tls;
 mod tls;
 mod tools;
 
 pub use certificates::{Ca, Certificate};
 pub use client::{Client, Request, Response};
-pub use echo::{Echo, EchoBuilder, Received};
+pub use echo::{Echo, EchoBuilder, Load, Received};
 pub use envoy::{Envoy, Launch, validate, validate_with};
 pub use ports::free_port;
+pub use server_tls::ServerTls;
 pub use switchyard_filter::report::latin1;
 pub use tls::Tls;
 pub use tools::{envoy_binary, envoy_binary_of, released_wasm};

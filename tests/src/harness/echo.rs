@@ -1,23 +1,24 @@
 //! An upstream that answers with what it received.
 
+mod connections;
+mod manner;
+mod serve;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
-use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::latin1;
-use crate::case::ANSWER;
+pub use connections::Load;
+use manner::{Manner, status};
+use serve::{State, accept};
+
+use super::server_tls::ServerTls;
 
 /// A request as it arrived at an [`Echo`].
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -39,6 +40,7 @@ pub struct EchoBuilder {
     status: u16,
     recording: bool,
     obeying: bool,
+    tls: Option<ServerTls>,
 }
 
 impl EchoBuilder {
@@ -70,30 +72,35 @@ impl EchoBuilder {
         self
     }
 
+    /// Speaks TLS; answers then have `tls`: the `sni` that was asked for and the `certificate` that was shown (DER,
+    /// base64), or `null`.
+    #[must_use]
+    pub fn over(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// Starts to listen. Errors: the address is taken, the status is none.
     pub async fn start(self) -> Result<Echo, String> {
-        let status = hyper::StatusCode::from_u16(self.status)
-            .map_err(|_| format!("`{}` is no status; write one between 200 and 599", self.status))?;
+        let manner = Mutex::new(Manner::new(status(self.status)?));
         let listener = TcpListener::bind(self.address)
             .await
             .map_err(|error| format!("upstream `{}` cannot listen on {}: {error}", self.name, self.address))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let received = self.recording.then(Mutex::default);
-        let count = AtomicU64::new(0);
-        let state = Arc::new(State { name: self.name, status, count, received, obeying: self.obeying });
+        let state = Arc::new(State {
+            name: self.name,
+            manner,
+            count: AtomicU64::new(0),
+            received,
+            obeying: self.obeying,
+            tls: self.tls,
+            connections: Arc::default(),
+        });
         let (stop, stopped) = watch::channel(());
         let task = tokio::spawn(accept(listener, Arc::clone(&state), stopped));
         Ok(Echo { address, state, stop, task })
     }
-}
-
-#[derive(Debug)]
-struct State {
-    name: String,
-    status: hyper::StatusCode,
-    count: AtomicU64,
-    received: Option<Mutex<Vec<Received>>>,
-    obeying: bool,
 }
 
 /// An HTTP/1.1 upstream that answers every request with a JSON object: `upstream` (its name), `method`, `path` and
@@ -112,7 +119,7 @@ impl Echo {
     /// An upstream of this name; status 200, on a free port of 127.0.0.1, unless the builder is told otherwise.
     pub fn named(name: impl Into<String>) -> EchoBuilder {
         let address = (Ipv4Addr::LOCALHOST, 0).into();
-        EchoBuilder { name: name.into(), address, status: 200, recording: false, obeying: false }
+        EchoBuilder { name: name.into(), address, status: 200, recording: false, obeying: false, tls: None }
     }
 
     /// Where it listens.
@@ -123,6 +130,39 @@ impl Echo {
     /// Requests answered until now.
     pub fn count(&self) -> u64 {
         self.state.count.load(Ordering::Relaxed)
+    }
+
+    /// What it has borne until now.
+    pub fn load(&self) -> Load {
+        self.state.connections.load()
+    }
+
+    /// Answers with this status from the next request on.
+    ///
+    /// # Panics
+    /// When the status is none: 200 to 599.
+    pub fn set_status(&self, number: u16) {
+        self.manner().status = status(number).expect("a status");
+    }
+
+    /// Takes so long for every answer, from the next request on; 0 at first.
+    pub fn set_latency(&self, latency: Duration) {
+        self.manner().latency = latency;
+    }
+
+    /// Answers so many of a hundred requests with this status, evenly spread, from the next on. 50 is: a good answer,
+    /// a bad one, and so on.
+    ///
+    /// # Panics
+    /// When the status is none: 200 to 599.
+    pub fn set_errors(&self, percent: u64, number: u16) {
+        let mut manner = self.manner();
+        manner.failing = (percent.min(100), status(number).expect("a status"));
+        manner.seen = 0;
+    }
+
+    fn manner(&self) -> MutexGuard<'_, Manner> {
+        self.state.manner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes what arrived since the last call, in the order of arrival; empty unless it was built with
@@ -139,72 +179,4 @@ impl Echo {
         // The task ends by itself and does not panic.
         let _ = task.await;
     }
-}
-
-/// Ends when the sender of `stopped` is dropped.
-async fn accept(listener: TcpListener, state: Arc<State>, mut stopped: watch::Receiver<()>) {
-    let mut connections = tokio::task::JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                connections.spawn(serve(stream, Arc::clone(&state), stopped.clone()));
-            },
-            Some(_) = connections.join_next() => {}
-            _ = stopped.changed() => break,
-        }
-    }
-    drop(listener);
-    while connections.join_next().await.is_some() {}
-}
-
-async fn serve(stream: TcpStream, state: Arc<State>, mut stopped: watch::Receiver<()>) {
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| answer(Arc::clone(&state), request));
-    let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    // A connection that breaks is the client's matter: it sees it.
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        _ = stopped.changed() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
-    }
-}
-
-async fn answer(
-    state: Arc<State>,
-    request: hyper::Request<Incoming>,
-) -> Result<hyper::Response<Full<Bytes>>, hyper::Error> {
-    let (head, body) = request.into_parts();
-    // Read to its end, so that the connection can be used again.
-    body.collect().await?;
-    let headers = head.headers.iter().map(|(name, value)| (name.to_string(), latin1(value.as_bytes()))).collect();
-    let received = Received { method: head.method.to_string(), path: head.uri.to_string(), headers };
-    let reply = json!({
-        "upstream": state.name, "method": received.method, "path": received.path, "headers": received.headers,
-    });
-    state.count.fetch_add(1, Ordering::Relaxed);
-    if let Some(log) = &state.received {
-        log.lock().unwrap_or_else(PoisonError::into_inner).push(received);
-    }
-    let mut response = hyper::Response::new(Full::new(Bytes::from(reply.to_string())));
-    *response.status_mut() = state.status;
-    if state.obeying {
-        let asked = |name: &str| head.headers.get(name)?.to_str().ok()?.parse::<u16>().ok();
-        if let Some(status) = asked("x-answer-status").and_then(|status| hyper::StatusCode::from_u16(status).ok()) {
-            *response.status_mut() = status;
-        }
-        if let Some(wait) = asked("x-answer-after-ms") {
-            tokio::time::sleep(Duration::from_millis(wait.into())).await;
-        }
-    }
-    for (name, value) in &head.headers {
-        if let Some(Ok(name)) = name.as_str().strip_prefix(ANSWER).map(str::parse::<hyper::header::HeaderName>) {
-            response.headers_mut().append(name, value.clone());
-        }
-    }
-    let json = hyper::header::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(hyper::header::CONTENT_TYPE, json);
-    Ok(response)
 }
