@@ -1,7 +1,7 @@
 //! What is switched off before any request comes: selectors that hold on no listener that is served (istio.md 1.3).
 
 use super::gateway::MESH;
-use super::{Model, Notes, spec};
+use super::{Around, Model, Notes, spec};
 use crate::manifest::Manifest;
 use switchyard_filter::compile::resolve_gateway;
 use switchyard_filter::document::{HttpMatchRequest, Proxy};
@@ -18,7 +18,11 @@ pub fn check(model: &Model<'_>, notes: &mut Notes) {
         for (rule, http) in routed.written.http.iter().enumerate() {
             for (block, matches) in http.matches.iter().enumerate() {
                 let at = format!("http[{rule}].match[{block}]");
-                one(manifest, &at, matches, &home, Owner::VirtualService, notes);
+                let owner = match model.options.around {
+                    Around::Mesh => Owner::InMesh,
+                    _ => Owner::VirtualService,
+                };
+                one(manifest, &at, matches, &home, owner, notes);
             }
         }
     }
@@ -38,6 +42,8 @@ pub fn check(model: &Model<'_>, notes: &mut Notes) {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Owner {
     VirtualService,
+    /// A VirtualService in a proxy of Istio, which has a listener for each port.
+    InMesh,
     Tag,
 }
 
@@ -47,7 +53,9 @@ fn one(manifest: &Manifest, at: &str, block: &HttpMatchRequest, home: &[&Proxy],
     let path = |field: &str| spec(&format!("{at}.{field}"));
     let mut left = home.to_vec();
     if block.gateways.is_empty() {
-        if !block.source_labels.is_empty() {
+        let holds =
+            |proxy: &&Proxy| block.source_labels.iter().all(|(key, value)| proxy.labels.get(key) == Some(value));
+        if !home.iter().any(holds) {
             let message = "`sourceLabels` never hold here: the proxy has no labels, and no option gives it some yet";
             notes.push(manifest.warning(&path("sourceLabels"), message).code("dormant-match"));
         }
@@ -63,7 +71,9 @@ fn one(manifest: &Manifest, at: &str, block: &HttpMatchRequest, home: &[&Proxy],
         left.retain(|proxy| named.iter().any(|name| proxy.gateways.contains(name)));
         if left.is_empty() {
             let message = match owner {
-                Owner::VirtualService => "`gateways` names none that this VirtualService is bound to: it never holds",
+                Owner::VirtualService | Owner::InMesh => {
+                    "`gateways` names none that this VirtualService is bound to: it never holds"
+                }
                 Owner::Tag => "`gateways` names none that is served: it never holds",
             };
             notes.push(

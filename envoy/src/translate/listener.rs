@@ -1,7 +1,7 @@
 //! One listener: its document, compiled.
 
 use super::gateway::MESH;
-use super::{Model, Notes, Origins, Routed, missing, reach, spec};
+use super::{Around, Model, Notes, Origins, Routed, missing, reach, spec};
 use crate::diagnostic::Diagnostic;
 use crate::source::Place;
 use crate::yaml::Path;
@@ -30,8 +30,10 @@ impl<'a> Listener<'a> {
         let is_mesh = proxy.gateways.iter().any(|gateway| gateway == MESH);
         let edge = model.edges.get(&port).filter(|_| !is_mesh);
         let domain = &model.options.domain;
+        let of_port = proxy.port.filter(|_| is_mesh && model.options.around == Around::Mesh);
         let serves = |routed: &Routed| {
             !routed.is_delegate()
+                && of_port.is_none_or(|port| model.is_served_on(routed, port))
                 && routed.is_seen_by(&proxy.namespace)
                 && proxy.gateways.iter().any(|gateway| routed.gateways.contains(gateway))
                 && edge.is_none_or(|edge| !edge.hosts(routed, domain).is_empty())
