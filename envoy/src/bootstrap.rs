@@ -6,6 +6,7 @@
 mod access_log;
 mod check;
 mod cluster;
+pub mod dynamic;
 mod http;
 mod listener;
 mod stats;

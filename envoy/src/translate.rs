@@ -49,6 +49,16 @@ pub enum Around {
     /// The Envoy that we generate: it has the same, and no routes of its own.
     #[default]
     Bootstrap,
+    /// As `Bootstrap`, changed while it runs: a connection that is older than a listener keeps that listener's old list
+    /// of what is stripped, so that the filter strips by itself.
+    Dynamic,
+}
+
+impl Around {
+    /// Whether all of that Envoy is ours: it has no routes of its own.
+    pub fn is_whole(self) -> bool {
+        matches!(self, Self::Bootstrap | Self::Dynamic)
+    }
 }
 
 /// How to translate.

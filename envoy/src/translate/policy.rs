@@ -66,8 +66,7 @@ impl Policies {
                 }
             }
         }
-        if let Some(mode) =
-            merged.mode.as_ref().filter(|mode| mode.value == Mode::Observe && options.around == Around::Bootstrap)
+        if let Some(mode) = merged.mode.as_ref().filter(|mode| mode.value == Mode::Observe && options.around.is_whole())
             && let Some(manifest) = manifests.all.get(mode.manifest)
         {
             let message = "under `mode: observe` the filter routes nothing, and the generated Envoy has no routes of its own: every request gets 404";
@@ -101,11 +100,13 @@ impl Policies {
             origins.copied(&format!("tags[{}]", document.tags.len()), *manifest, spec(&format!("tags[{at}]")));
             document.tags.push(tag.clone());
         }
-        if self.around == Around::Bootstrap {
+        if self.around.is_whole() {
             document.on_unmatched = OnUnmatched::NotFound;
         }
-        if self.around != Around::Nothing {
+        if !matches!(self.around, Around::Nothing | Around::Dynamic) {
             document.control_headers = ControlHeaders::Stripped;
+        }
+        if self.around != Around::Nothing {
             document.faults = FaultCarrier::Envoy;
         }
         let mut origin = |name: &str, manifest| origins.copied(name, manifest, spec(name));
