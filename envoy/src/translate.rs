@@ -14,6 +14,7 @@ mod missing;
 mod name;
 mod origin;
 mod policy;
+mod port;
 mod proxy;
 mod reach;
 mod subset;
@@ -49,6 +50,9 @@ pub enum Around {
     /// The Envoy that we generate: it has the same, and no routes of its own.
     #[default]
     Bootstrap,
+    /// A proxy of Istio with what we insert: it has a listener for each port that a service has. As in `Dynamic`, the
+    /// filter strips by itself.
+    Mesh,
     /// As `Bootstrap`, changed while it runs: a connection that is older than a listener keeps that listener's old list
     /// of what is stripped, so that the filter strips by itself.
     Dynamic,
@@ -180,7 +184,8 @@ impl<'a> Model<'a> {
         self.edges.values().find_map(|edge| edge.gateway_of(host, namespace))
     }
 
-    /// The listeners that the manifests ask for: the mesh, unless there are only gateways, then each gateway port.
+    /// The listeners that the manifests ask for: the mesh, unless there are only gateways, then each gateway port. In
+    /// a proxy of Istio the mesh has a listener for each port of its services.
     pub fn listeners(&self) -> Vec<Proxy> {
         let is_in_mesh = |routed: &Routed| {
             !routed.is_delegate()
@@ -194,7 +199,12 @@ impl<'a> Model<'a> {
             port: Some(*port),
             labels: self.options.labels.clone(),
         });
-        mesh.then(|| self.mesh()).into_iter().chain(edges).collect()
+        let mesh = match (mesh, self.options.around) {
+            (false, _) => vec![],
+            (true, Around::Mesh) => self.mesh_by_port(),
+            (true, _) => vec![self.mesh()],
+        };
+        mesh.into_iter().chain(edges).collect()
     }
 
     /// Where a gateway's port is written, when one has it.
