@@ -51,7 +51,7 @@ go_program() {
     # Only what go.sum knows is built; what the caller has set for builds of their own does not belong here.
     (cd "$module" && env -u GOFLAGS -u GOOS -u GOARCH CGO_ENABLED=0 \
       go build -v -mod=readonly -buildvcs=false -trimpath -ldflags "-s -w $flags" -o "$1/${package##*/}" "$package" 2>&1) |
-      awk -v name="$name" '/^(go: downloading )?[^ :]+( v[^ ]+)?$/ { if (++seen % 250 == 0) print name ": " seen " packages"; fflush(); next } { print; fflush() }'
+      awk -v name="$name" '/^(go: downloading )?[^ :]+( v[^ ]+)?$/ { if (++seen % 250 == 0) print name ": " seen " packages"; fflush(); next } { print; fflush() }' || return 1
     say "built $name in $((SECONDS - began)) s"
   }
   install_once "$name" go_build
