@@ -12,7 +12,9 @@ mod listener;
 mod stats;
 mod yaml;
 
+pub(crate) use check::mirrors as too_many_mirrors;
 pub use cluster::clusters;
+pub(crate) use http::{deciding_route, fault, nobody_is_internal, removing};
 pub use yaml::to_yaml;
 
 use crate::diagnostic::Diagnostic;

@@ -31,8 +31,7 @@ pub fn connection_manager(listener: &Listener<'_>, settings: &Settings) -> Value
         "normalize_path": true,
         // The peer's address is the client's: from `x-forwarded-for` anybody could choose a `sourceIp`.
         "use_remote_address": true,
-        // Nobody is internal, whose `x-envoy-` headers would be believed; private peers are by default.
-        "internal_address_config": {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
+        "internal_address_config": nobody_is_internal(),
         "early_header_mutation_extensions": early_header_mutation(listener),
         "http_filters": [wasm(listener, settings), fault(), router()],
         "route_config": {
@@ -63,21 +62,32 @@ pub fn connection_manager(listener: &Listener<'_>, settings: &Settings) -> Value
     typed("envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", manager)
 }
 
+/// Nobody is internal, whose `x-envoy-` headers would be believed; private peers are by default.
+pub fn nobody_is_internal() -> Value {
+    json!({"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]})
+}
+
 /// Removes, before anything else and also when the filter is bypassed, what nobody outside may set: control headers and
 /// tags, in every spelling that is equal after `_` → `-`; on a gateway also the request's id, of which one would draw.
 pub fn early_header_mutation(listener: &Listener<'_>) -> Value {
-    let matching = |regex: String| json!({"remove_on_match": {"key_matcher": {"safe_regex": {"regex": regex}}}});
-    let mut mutations = vec![matching("x[-_]switchyard[-_].*".into()), matching("x[-_]envoy[-_]fault[-_].*".into())];
     // Where the filter only observes, nobody sets the tags anew, and what they were before is not ours to take.
     let is_enforced = listener.policy.mode() == Mode::Enforce;
-    for header in listener.stripped_tags().filter(|_| is_enforced) {
+    let tags = listener.stripped_tags().filter(|_| is_enforced);
+    removing(tags, is_enforced && !listener.is_mesh())
+}
+
+/// Removes control headers, these tags, and where it `makes_ids` the request's id.
+pub fn removing<'a>(tags: impl Iterator<Item = &'a str>, makes_ids: bool) -> Value {
+    let matching = |regex: String| json!({"remove_on_match": {"key_matcher": {"safe_regex": {"regex": regex}}}});
+    let mut mutations = vec![matching("x[-_]switchyard[-_].*".into()), matching("x[-_]envoy[-_]fault[-_].*".into())];
+    for header in tags {
         mutations.push(if header.contains(['-', '_']) {
             matching(any_spelling(header))
         } else {
             json!({"remove": header})
         });
     }
-    if !listener.is_mesh() && is_enforced {
+    if makes_ids {
         mutations.push(json!({"remove": REQUEST_ID}));
     }
     json!([{
@@ -153,6 +163,11 @@ fn router() -> Value {
 
 /// The route of every request that the filter decided. Timeouts, retries and mirrors come in headers, per rule.
 pub fn decided_route(listener: &Listener<'_>) -> Value {
+    deciding_route(listener.policy.most_mirrors())
+}
+
+/// The same, with so many mirror policies.
+pub fn deciding_route(mirrors: usize) -> Value {
     let removed: Vec<_> = std::iter::once(CLUSTER).chain(FAULT_HEADERS).collect();
     let previous_hosts = typed("envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate", json!({}));
     let mut route = json!({
@@ -175,7 +190,6 @@ pub fn decided_route(listener: &Listener<'_>) -> Value {
         },
         "request_headers_to_remove": removed,
     });
-    let mirrors = listener.policy.most_mirrors();
     if mirrors > 0 {
         route["route"]["request_mirror_policies"] = mirror_policies(mirrors);
     }

@@ -92,9 +92,21 @@ fn write_text(text: &str, indent: usize, out: &mut String) {
     } else if is_plain(text) {
         out.push_str(text);
     } else {
-        // A JSON string is a YAML one.
-        out.push_str(&ascii(&Value::String(text.into()).to_string()));
+        out.push_str(&quoted(text));
     }
+}
+
+/// A JSON string is a YAML one, but for what JSON escapes in two halves: go-yaml refuses those.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::new();
+    for c in Value::String(text.into()).to_string().chars() {
+        if c > '\u{ffff}' {
+            quoted.push_str(&format!("\\U{:08x}", u32::from(c)));
+        } else {
+            quoted.push_str(&ascii(c.encode_utf8(&mut [0; 4])));
+        }
+    }
+    quoted
 }
 
 /// JSON text with everything escaped that is no printable ASCII, so that every reader of YAML keeps it.
@@ -125,7 +137,7 @@ mod tests {
     #[test]
     fn what_is_written_reads_back() {
         let value = json!({
-            "b": [1, [2, []], {}, {"y": "yes", "name": "n", "@type": "t/u.V"}, "a: b", "x # y", "-", "", "é\u{7f}\t"],
+            "b": [1, [2, []], {}, {"y": "yes", "name": "n", "@type": "t/u.V"}, "a: b", "x # y", "-", "", "é\u{7f}\t😀"],
             "text": "{\n  \"a\": [\n    1\n  ]\n}\n",
             "line": "one\n",
             "a": {"deep": {"deeper": [{"a": 1, "b": [true, null, 1.5]}]}},
@@ -162,7 +174,7 @@ mod tests {
           - "x # y"
           - "-"
           - ""
-          - "\u00e9\u007f\t"
+          - "\u00e9\u007f\t\U0001f600"
         line: "one\n"
         text: |
           {
