@@ -12,6 +12,8 @@ use switchyard_filter::document::AccessLog;
 
 /// What only an Envoy of its own needs to know.
 #[derive(Debug, clap::Args)]
+// Its group would have the same name as that of `generate`.
+#[group(skip)]
 pub struct Args {
     /// Where the mesh is served
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:10000")]
