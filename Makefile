@@ -11,7 +11,7 @@ target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 cases := $(target)/cases.json
 stage := tests/tools/stage.sh
 
-.PHONY: help test test-istio demo cost format lint wasm unit node envoy rust clean-cache
+.PHONY: help manifests test test-istio demo cost format lint wasm unit node envoy rust clean-cache
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ test-istio: wasm ## Istio as the judge: plain cases in istiod and a stock Envoy 
 demo: wasm ## run the demo: our filter beside Envoy's own means, on 5,000 requests
 	@$(stage) "build of the demo" cargo build -p switchyard-host-sim -p switchyard-tests --bin switchyard --bin demo
 	@envoy=$$(tests/tools/envoy.sh); ENVOY_BIN=$$envoy $(stage) "demo" $(target)/debug/demo
+
+manifests: ## write what is generated in manifests/ anew: the istio.yaml of each overlay
+	@cargo build -q -p switchyard-host-sim --bin switchyard
+	@manifests/generate.sh $(target)/debug/switchyard
 
 cost: wasm ## measure what a request costs: CPU time of Envoy with no filter, with Lua, with ours
 	@cargo build -q -p switchyard-tests --bin cost
