@@ -1,5 +1,6 @@
 //! `switchyard generate`: configuration for what carries the policy out, from the manifests.
 
+mod dynamic;
 mod envoy;
 
 use super::failure::Failure;
@@ -15,6 +16,7 @@ const EXAMPLES: &str = "Examples:
   switchyard generate manifests/ --target envoy --out out && envoy -c out/envoy.yaml
   switchyard generate manifests/ --target envoy --out out --record /var/log/recording.json
   switchyard generate manifests/ --target envoy --out out --parts    # snippets
+  switchyard generate manifests/ --target envoy --out live --dynamic    # and once more for each change, while Envoy runs
 
 The mesh (VirtualServices without `gateways`, or with `mesh`) is served on --listen, gateways on their servers' ports at
 the same address.";

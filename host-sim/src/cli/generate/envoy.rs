@@ -1,11 +1,12 @@
 //! `--target envoy`: a bootstrap, or snippets for one that exists.
 
-use super::{ManifestArgs, write};
+use super::{ManifestArgs, dynamic, write};
 use crate::cli::failure::Failure;
 use crate::cli::note;
 use clap::ValueEnum;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use switchyard_envoy::bootstrap::{Settings, generate, parts, to_yaml};
 use switchyard_envoy::translate::{Around, Options};
 use switchyard_filter::document::AccessLog;
@@ -47,6 +48,16 @@ pub struct Args {
     /// Write the filters, the header mutation, the routes and the clusters as snippets instead
     #[arg(long)]
     parts: bool,
+
+    /// Write files that Envoy watches; where one is running that does, change what it does without losing a request:
+    /// clusters first, then the policy, and clusters that nobody needs any more at last
+    #[arg(long, conflicts_with = "parts")]
+    dynamic: bool,
+
+    /// How long a running Envoy may take for a step of a change
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "dynamic",
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -63,7 +74,11 @@ impl Args {
     pub fn run(self, written: &ManifestArgs, out: &Path) -> Result<(), Failure> {
         let manifests = written.read()?;
         let access_log = if self.record.is_some() { AccessLog::Draws } else { AccessLog::Decision };
-        let around = if self.parts { Around::Parts } else { Around::Bootstrap };
+        let around = match (self.parts, self.dynamic) {
+            (true, _) => Around::Parts,
+            (_, true) => Around::Dynamic,
+            _ => Around::Bootstrap,
+        };
         let options = Options { access_log, around, certs: self.certs.clone(), ..written.options() };
         let model = written.model(&manifests, &options)?;
         let settings = Settings {
@@ -84,6 +99,9 @@ impl Args {
             let generated = generate(&model, &settings).map_err(Failure::Invalid)?;
             for warning in &generated.warnings {
                 note(&format!("warning: {warning}"));
+            }
+            if self.dynamic {
+                return dynamic::run(generated.bootstrap, out, self.admin, Duration::from_secs(self.timeout));
             }
             vec![("envoy.yaml".to_owned(), to_yaml(&generated.bootstrap))]
         };
