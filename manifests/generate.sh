@@ -12,7 +12,7 @@ write() { # OVERLAY PROXY ARGUMENT...
     --out "$out/$1/$2" --url oci://registry.example.com/switchyard/filter:0.1.0 "${@:3}"
 }
 
-gateway=(--namespace workshop-ingress --gateway workshop-ingress/workshop)
+gateway=(--namespace workshop-ingress --workload workshop-ingress/app=workshop-gateway)
 sidecar=(--namespace workshop --workload workshop/app=productcatalog)
 for overlay in canary blue-green fault-test; do
   write "$overlay" gateway "${gateway[@]}"
