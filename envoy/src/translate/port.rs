@@ -26,11 +26,16 @@ impl Model<'_> {
     /// Whether the port that a request comes to can decide anything: a match block asks for it, or a destination without
     /// a port has not exactly one, so that the listener's counts (istio.md 1.5).
     pub fn asks_for_port(&self) -> bool {
+        self.tags_ask_for_port() || self.routed.iter().any(|routed| self.routes_by_port(routed))
+    }
+
+    /// Whether a tag asks for the port.
+    pub fn tags_ask_for_port(&self) -> bool {
         let tags = numbered(self.manifests, Kind::SwitchyardPolicy)
             .filter_map(|(_, manifest)| manifest.read_spec::<SwitchyardPolicy>().ok())
             .flat_map(|policy| policy.tags);
         let mut blocks = tags.flat_map(|tag| tag.rules).flat_map(|rule| rule.matches);
-        blocks.any(|block| block.port.is_some()) || self.routed.iter().any(|routed| self.routes_by_port(routed))
+        blocks.any(|block| block.port.is_some())
     }
 
     fn routes_by_port(&self, routed: &Routed) -> bool {
