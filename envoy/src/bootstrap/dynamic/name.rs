@@ -21,7 +21,7 @@ pub fn file(prefix: &str, resource: &str) -> String {
     }
     if name.len() > LONGEST {
         name.truncate(LONGEST);
-        name += &format!("~{:016x}", xxh3_64(resource.as_bytes()));
+        name = format!("{name}~{:016x}", xxh3_64(resource.as_bytes()));
     }
     if prefix.is_empty() { format!("{name}.yaml") } else { format!("{prefix}-{name}.yaml") }
 }

@@ -6,11 +6,14 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 use switchyard_envoy::bootstrap::dynamic::{Kind, Source};
 
 /// How long one answer may take, in seconds: the main thread compiles what it was given before.
 const ANSWER: u64 = 10;
+/// How long a line may take until it is in the log.
+const LOG: Duration = Duration::from_secs(2);
 /// What is asked for, as a regular expression of statistics' names, its reserved characters escaped for a URL.
 const WATCHED: &str = "(version_text%7Cupdate_rejected%7Cconfig_fail%7C%5Ecluster_manager.warming_clusters\
                        %7C%5Elistener_manager.total_listeners_warming)$";
@@ -88,7 +91,7 @@ impl Admin {
     /// Why it refused a file of this kind since then.
     pub fn reason(&self, kind: Kind, since: &State) -> String {
         self.logged(since.log).or_else(|| self.dumped(kind)).unwrap_or_else(|| {
-            "its log says why (`Filesystem config update rejected: …`); with `envoy --log-path FILE` it is told here".into()
+            "its log says why (`Filesystem config update rejected: …`); of an Envoy with `--log-path FILE` it is told here".into()
         })
     }
 
@@ -100,15 +103,29 @@ impl Admin {
         all.find_map(|one| one.pointer("/error_state/details")?.as_str()).map(str::to_owned)
     }
 
-    /// The last refusal in the log.
+    /// The last refusal in the log, and what the plugin said to it.
     fn logged(&self, since: u64) -> Option<String> {
-        const REFUSAL: &str = "config update rejected: ";
+        self.log.as_ref()?;
+        // Envoy writes its log every 10 s, and at once when it opens it anew.
+        let opened = minreq::post(self.url("/reopen_logs")).with_timeout(ANSWER).send();
+        let end = Instant::now() + LOG;
+        loop {
+            match self.refusal(since) {
+                None if opened.is_ok() && Instant::now() < end => sleep(LOG / 40),
+                found => return found,
+            }
+        }
+    }
+
+    fn refusal(&self, since: u64) -> Option<String> {
         let mut file = File::open(self.log.as_ref()?).ok()?;
         file.seek(SeekFrom::Start(since)).ok()?;
         let mut text = Vec::new();
         file.read_to_end(&mut text).ok()?;
         let text = String::from_utf8_lossy(&text);
-        text.lines().rev().find_map(|line| line.split_once(REFUSAL)).map(|(_, reason)| reason.trim().to_owned())
+        let after = |words: &str| text.lines().rev().find_map(|line| Some(line.split_once(words)?.1.trim()));
+        let refusal = after("config update rejected: ")?;
+        Some(after("wasm log").map_or(refusal.to_owned(), |said| format!("{refusal} ({said})")))
     }
 
     fn stats(&self, filter: &str) -> Result<BTreeMap<String, String>, String> {
@@ -122,10 +139,14 @@ impl Admin {
         serde_json::from_str(&text).map_err(|_| format!("`{}` is no admin interface of an Envoy", self.address))
     }
 
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
     fn get(&self, path: &str) -> Result<String, String> {
         let failed = |why: String| format!("the Envoy on `{}` does not answer: {why}", self.address);
-        let url = format!("http://{}{path}", self.address);
-        let response = minreq::get(url).with_timeout(ANSWER).send().map_err(|error| failed(error.to_string()))?;
+        let response =
+            minreq::get(self.url(path)).with_timeout(ANSWER).send().map_err(|error| failed(error.to_string()))?;
         if response.status_code != 200 {
             return Err(format!("`{}` is no admin interface of an Envoy: {}", self.address, response.status_code));
         }
