@@ -11,7 +11,7 @@ target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 cases := $(target)/cases.json
 stage := tests/tools/stage.sh
 
-.PHONY: help manifests test test-istio demo cost format lint wasm unit node envoy rust clean-cache
+.PHONY: help manifests test test-istio demo cost format lint wasm image unit node envoy rust clean-cache
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,11 +19,16 @@ help: ## list the targets
 test: format lint wasm unit node ## everything: format, lints, unit tests, and the cases in all four hosts
 	@echo; echo "make test: all passed"
 
-# Its only extra need is Go on the PATH, which builds istiod once (8 minutes); PILOT_DISCOVERY_BIN names one that is built.
-# Every test whose name begins with `istio_` belongs to it; `make test` leaves them out.
-test-istio: wasm ## Istio as the judge: plain cases in istiod and a stock Envoy without our filter (needs Go)
-	@istiod=$$(tests/tools/istiod.sh); envoy=$$(tests/tools/envoy.sh); \
-		ENVOY_BIN=$$envoy PILOT_DISCOVERY_BIN=$$istiod $(stage) "tests against Istio" \
+# Its only extra need is Go on the PATH, which builds Istio and Kubernetes once (16 minutes); variables name what is built
+# already: PILOT_DISCOVERY_BIN, PILOT_AGENT_BIN, KUBE_APISERVER_BIN, KUBECTL_BIN. etcd, docker-registry and skopeo are
+# Debian's. Every test whose name begins with `istio_` belongs to it; `make test` leaves them out.
+test-istio: wasm ## Istio: as the judge of plain cases, and with our plugin from kubectl apply on (needs Go)
+	@$(stage) "etcd, docker-registry, skopeo" tests/tools/debian.sh
+	@envoy=$$(tests/tools/envoy.sh); istiod=$$(tests/tools/istiod.sh); agent=$$(tests/tools/pilot-agent.sh); \
+		server=$$(tests/tools/kubernetes.sh kube-apiserver); kubectl=$$(tests/tools/kubernetes.sh kubectl); \
+		files=$$(tests/tools/istio-files.sh); \
+		ENVOY_BIN=$$envoy PILOT_DISCOVERY_BIN=$$istiod PILOT_AGENT_BIN=$$agent KUBE_APISERVER_BIN=$$server \
+		KUBECTL_BIN=$$kubectl ISTIO_FILES=$$files $(stage) "tests against Istio" \
 		cargo test -p switchyard-tests --features istio --test 'istio_*' --no-fail-fast -- --nocapture
 
 demo: wasm ## run the demo: our filter beside Envoy's own means, on 5,000 requests
@@ -52,6 +57,11 @@ wasm: rust ## build what runs in Envoy: target/switchyard_filter.wasm
 	@$(stage) "build of the released .wasm" cargo build -p switchyard-filter --target wasm32-wasip1 --profile wasm
 	@tests/tools/wasm-opt.sh $(target)/wasm32-wasip1/wasm/switchyard_filter.wasm $(target)/switchyard_filter.wasm
 
+image: wasm ## write the OCI image for WasmPlugins, target/switchyard-image; print its digest and how to push it
+	@digest=$$(tests/tools/image.sh $(target)/switchyard_filter.wasm $(target)/switchyard-image); \
+		echo "$$digest"; \
+		echo "push it: skopeo copy oci:$(target)/switchyard-image docker://REGISTRY/switchyard:TAG"
+
 unit: wasm ## cargo test: unit and property tests, and the cases natively, in wasmtime and in a real Envoy
 	@envoy=$$(tests/tools/envoy.sh); ENVOY_BIN=$$envoy $(stage) "cargo test" cargo test --workspace --no-fail-fast
 
@@ -71,6 +81,7 @@ envoy: ## install the pinned Envoy and print its path
 rust:
 	@tests/tools/rust.sh > /dev/null
 
-clean-cache: ## remove the tools that were installed (Envoy, Node, wasm-opt, the wasm-bindgen runner, istiod)
+clean-cache: ## remove the tools that were installed (Envoy, Node, wasm-opt, the wasm-bindgen runner, Istio, Kubernetes)
 	@cache=$${SWITCHYARD_CACHE:-$$HOME/.cache/switchyard}; \
-		rm -rf "$$cache"/{,.}envoy-* "$$cache"/{,.}node-* "$$cache"/{,.}wasm-* "$$cache"/{,.}istiod-*
+		rm -rf "$$cache"/{,.}envoy-* "$$cache"/{,.}node-* "$$cache"/{,.}wasm-* "$$cache"/{,.}istio*-* \
+			"$$cache"/{,.}pilot-agent-* "$$cache"/{,.}kube*-*

@@ -2,16 +2,18 @@
 //!
 //! The harness knows processes, sockets and bytes, and nothing of policies: what Envoy is told to do is a file.
 
+mod admin;
 mod certificates;
 mod client;
 mod echo;
-mod envoy;
+pub(crate) mod envoy;
 pub(crate) mod keeper;
 mod ports;
 mod server_tls;
 mod tls;
-mod tools;
+pub(crate) mod tools;
 
+pub use admin::Admin;
 pub use certificates::{Ca, Certificate};
 pub use client::{Client, Request, Response};
 pub use echo::{Echo, EchoBuilder, Load, Received};

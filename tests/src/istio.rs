@@ -42,13 +42,16 @@ mod exchange;
 mod istiod;
 mod proxy;
 mod routes;
+mod sync;
 mod upstream;
 
 pub use envoy::IstioEnvoy;
 pub use exchange::Exchange;
 pub use istiod::{Istiod, binary};
+pub(crate) use istiod::{Serving, command, revealing};
 pub use proxy::{Kind, Proxy};
 pub use routes::{Destination, Route, Routes, milliseconds};
+pub(crate) use sync::{dump, missing};
 pub use upstream::to_upstream;
 
 /// The Envoy that Istio 1.29 is built on (istio.md 5.0).

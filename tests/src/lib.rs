@@ -2,6 +2,8 @@
 
 pub mod case;
 #[cfg(not(target_family = "wasm"))]
+pub mod chain;
+#[cfg(not(target_family = "wasm"))]
 pub mod demo;
 #[cfg(not(target_family = "wasm"))]
 pub mod differential;

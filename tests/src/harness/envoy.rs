@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::client::{Client, Request, Response};
+use super::admin::Admin;
+use super::client::Response;
 use super::keeper::{self, Kept};
 use super::tools::envoy_binary;
 
@@ -125,45 +126,24 @@ impl Envoy {
         self.process.id()
     }
 
-    /// Where the listener of this name listens. Errors: there is none.
+    /// [`Admin::listener`].
     pub async fn listener(&self, name: &str) -> Result<SocketAddr, String> {
-        let listeners = self.admin_get("/listeners?format=json").await?;
-        let listeners = listeners.json()?;
-        let found = listeners["listener_statuses"].as_array().into_iter().flatten().find(|one| one["name"] == name);
-        let address = found.map(|one| &one["local_address"]["socket_address"]);
-        let parsed = address.and_then(|address| {
-            let port = u16::try_from(address["port_value"].as_u64()?).ok()?;
-            Some(SocketAddr::new(address["address"].as_str()?.parse().ok()?, port))
-        });
-        parsed.ok_or_else(|| format!("no listener `{name}` among {listeners}"))
+        Admin(self.admin).listener(name).await
     }
 
-    /// `GET path` of the admin interface. Errors: no answer, or another status than 200.
+    /// [`Admin::get`].
     pub async fn admin_get(&self, path: &str) -> Result<Response, String> {
-        self.admin_call("GET", path).await
+        Admin(self.admin).get(path).await
     }
 
-    /// `POST path` of the admin interface: what changes something. Errors as for [`Self::admin_get`].
+    /// [`Admin::post`].
     pub async fn admin_post(&self, path: &str) -> Result<Response, String> {
-        self.admin_call("POST", path).await
+        Admin(self.admin).post(path).await
     }
 
-    async fn admin_call(&self, method: &str, path: &str) -> Result<Response, String> {
-        let request = Request::new(method, "admin", path);
-        let response =
-            Client::new(self.admin).send(&request).await.map_err(|error| format!("admin `{path}`: {error}"))?;
-        if response.status == 200 {
-            Ok(response)
-        } else {
-            Err(format!("admin `{path}` answers {}: {}", response.status, response.text()))
-        }
-    }
-
-    /// Counters and gauges whose name matches the regular expression, which may match a part; histograms are left out.
+    /// [`Admin::stats`].
     pub async fn stats(&self, filter: &str) -> Result<BTreeMap<String, u64>, String> {
-        let text = self.admin_get(&format!("/stats?filter={}", escaped(filter))).await?.text();
-        let pairs = text.lines().filter_map(|line| line.rsplit_once(": "));
-        Ok(pairs.filter_map(|(name, value)| Some((name.to_owned(), value.trim().parse().ok()?))).collect())
+        Admin(self.admin).stats(filter).await
     }
 
     /// The last lines of what Envoy wrote to stdout and stderr.
@@ -232,18 +212,8 @@ pub async fn validate_with(binary: &Path, config: &Path) -> Result<(), String> {
     Err(format!("envoy refuses `{}`:\n{}", config.display(), tail(&String::from_utf8_lossy(&said))))
 }
 
-fn tail(text: &str) -> String {
+/// The last lines of a log, blank ones left out.
+pub(crate) fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default().join("\n")
-}
-
-/// A query parameter: everything that is not unreserved (RFC 3986 2.3) as %XX.
-fn escaped(text: &str) -> String {
-    let bytes = text.bytes();
-    let escape = |byte: u8| match byte {
-        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    bytes.map(escape).collect()
 }

@@ -17,14 +17,19 @@ pub fn envoy_binary_of(version: &str) -> Result<PathBuf, String> {
 }
 
 fn install(arguments: &[&str]) -> Result<PathBuf, String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/envoy.sh");
+    script("envoy.sh", arguments)
+}
+
+/// What a script of `tests/tools` prints: a path. Errors: what it says, when it fails.
+pub(crate) fn script(name: &str, arguments: &[&str]) -> Result<PathBuf, String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools").join(name);
     let output = Command::new(&script)
         .args(arguments)
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("`{}` does not start: {error}", script.display()))?;
     if !output.status.success() {
-        return Err(format!("no Envoy: {}", String::from_utf8_lossy(&output.stderr).trim_end()));
+        return Err(format!("`tests/tools/{name}`: {}", String::from_utf8_lossy(&output.stderr).trim_end()));
     }
     Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end()))
 }

@@ -1,11 +1,12 @@
 //! A stock Envoy that istiod configures.
 
 use super::ENVOY;
-use super::exchange::{Exchange, VERSION, at};
+use super::exchange::Exchange;
 use super::istiod::Istiod;
 use super::proxy::Proxy;
 use super::routes::Routes;
-use crate::harness::{Client, Echo, Envoy, Launch, Request, envoy_binary_of};
+use super::sync::{dump, missing};
+use crate::harness::{Admin, Client, Echo, Envoy, Launch, Request, envoy_binary_of};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -39,7 +40,7 @@ impl IstioEnvoy {
     pub async fn wait_synced(&self, version: &str) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.missing(version).await? {
+            match missing(Admin(self.envoy.admin()), &self.proxy, version).await? {
                 None => return Ok(()),
                 Some(missing) if Instant::now() > deadline => {
                     return Err(format!(
@@ -53,35 +54,9 @@ impl IstioEnvoy {
         }
     }
 
-    /// What it waits for.
-    async fn missing(&self, version: &str) -> Result<Option<String>, String> {
-        let listeners = self.envoy.admin_get("/listeners?format=json").await?.json()?;
-        let has = |port: u16| {
-            let known = listeners["listener_statuses"].as_array().into_iter().flatten();
-            let mut ports = known.map(|one| &one["local_address"]["socket_address"]["port_value"]);
-            ports.any(|known| known.as_u64() == Some(port.into()))
-        };
-        for port in self.proxy.ports() {
-            if !has(self.proxy.address(port)?.port()) {
-                return Ok(Some(format!("a listener for port {port}")));
-            }
-        }
-        let tables = self.dump("dynamic_route_configs").await?;
-        let tables = tables["configs"].as_array().map(Vec::as_slice).unwrap_or_default();
-        if tables.is_empty() && self.proxy.ports().next().is_some() {
-            return Ok(Some("routes".into()));
-        }
-        if let Some(table) = tables.iter().find(|table| revision(table) != Some(version)) {
-            return Ok(Some(format!("version {version} of the routes `{}`", table["route_config"]["name"])));
-        }
-        let warming = self.dump("dynamic_warming_clusters").await?;
-        let warming = warming["configs"].as_array().and_then(|clusters| clusters.first());
-        Ok(warming.map(|cluster| format!("endpoints of {}", cluster["cluster"]["name"])))
-    }
-
     /// A resource of `/config_dump`.
     pub async fn dump(&self, resource: &str) -> Result<Value, String> {
-        self.envoy.admin_get(&format!("/config_dump?resource={resource}")).await?.json()
+        dump(Admin(self.envoy.admin()), resource).await
     }
 
     /// Its routes.
@@ -118,11 +93,4 @@ impl IstioEnvoy {
 fn binary() -> Result<PathBuf, String> {
     static BINARY: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| envoy_binary_of(ENVOY));
     BINARY.clone()
-}
-
-/// Which manifests a route table is of.
-fn revision(table: &Value) -> Option<&str> {
-    let headers = table["route_config"]["response_headers_to_add"].as_array()?;
-    let ours = headers.iter().find(|one| at(one, &["header", "key"]) == Some(VERSION))?;
-    at(ours, &["header", "value"])
 }

@@ -43,7 +43,7 @@ pub struct Exchange {
 
 impl Exchange {
     /// Puts together what the client and the upstream saw. Errors: Envoy lacks what [`super::Istiod`] adds.
-    pub(super) fn new(response: Response, arrived: Vec<Received>) -> Result<Self, String> {
+    pub(crate) fn new(response: Response, arrived: Vec<Received>) -> Result<Self, String> {
         let told = |name: &str| {
             let value = response.header(&format!("{SEEN}{name}")).next().map(latin1)?;
             (value != "-" && !value.is_empty()).then_some(value)

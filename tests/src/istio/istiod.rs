@@ -4,6 +4,7 @@ use super::ROOT;
 use super::envoy::IstioEnvoy;
 use super::proxy::Proxy;
 use crate::harness::keeper::{self, Kept};
+use crate::harness::tools::script;
 use crate::harness::{Client, free_port};
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -28,20 +29,57 @@ const TAIL: usize = 15;
 /// istiod: `PILOT_DISCOVERY_BIN`, else the pinned one, which `tests/tools/istiod.sh` builds at first use (minutes).
 /// Errors: what the script says; without Go on the PATH it cannot build.
 pub fn binary() -> Result<PathBuf, String> {
-    static BINARY: LazyLock<Result<PathBuf, String>> = LazyLock::new(build);
+    static BINARY: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| script("istiod.sh", &[]));
     BINARY.clone()
 }
 
-fn build() -> Result<PathBuf, String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/istiod.sh");
-    let output = Command::new(&script)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("`{}` does not start: {error}", script.display()))?;
-    if !output.status.success() {
-        return Err(format!("no istiod: {}", String::from_utf8_lossy(&output.stderr).trim_end()));
+/// istiod in a folder that has its `mesh.yaml`, for stock Envoys; where it reads manifests is still to be added.
+pub(crate) fn command(binary: &Path, folder: &Path, serving: &Serving) -> Command {
+    let mut command = keeper::command(binary);
+    command
+        .current_dir(folder)
+        .envs([
+            // Filters that stock Envoy does not have.
+            ("PILOT_ENABLE_ALPN_FILTER", "false"),
+            ("PILOT_ENABLE_METADATA_EXCHANGE", "false"),
+            ("PILOT_ENABLE_TELEMETRY_LABEL", "false"),
+            // Nobody else changes anything: no need to wait for more.
+            ("PILOT_DEBOUNCE_AFTER", "20ms"),
+            ("POD_NAMESPACE", ROOT),
+            ("POD_NAME", "istiod-test"),
+            ("CLUSTER_ID", "Kubernetes"),
+        ])
+        .args(["discovery", "--meshConfig", "mesh.yaml", "--networksConfig", "/nonexistent"])
+        .args(["--domain", "cluster.local", "--httpsAddr", "", "--ctrlz_port", "0"])
+        .args(["--httpAddr", &serving.http.to_string(), "--grpcAddr", &serving.grpc.to_string()])
+        .args(["--monitoringAddr", &serving.monitoring.to_string()]);
+    command
+}
+
+/// Where an istiod listens: free ports of 127.0.0.1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Serving {
+    /// Its debug interface.
+    pub http: SocketAddr,
+    /// xDS in plain text.
+    pub grpc: SocketAddr,
+    monitoring: SocketAddr,
+}
+
+impl Serving {
+    pub fn somewhere() -> Self {
+        let local = || SocketAddr::from(([127, 0, 0, 1], free_port()));
+        Self { http: local(), grpc: local(), monitoring: local() }
     }
-    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end()))
+
+    /// `GET path` of the debug interface, `/debug/registryz` say. Errors: no answer, another status than 200, no JSON.
+    pub async fn debug(&self, path: &str) -> Result<Value, String> {
+        let response = Client::new(self.http).get("istiod", path).await?;
+        match response.status {
+            200 => response.json(),
+            status => Err(format!("istiod's `{path}` answers {status}: {}", response.text())),
+        }
+    }
 }
 
 /// A running istiod. A drop kills it, and so does the end of this process.
@@ -49,8 +87,7 @@ fn build() -> Result<PathBuf, String> {
 pub struct Istiod {
     process: Kept,
     stuck: usize,
-    http: SocketAddr,
-    grpc: SocketAddr,
+    serving: Serving,
     version: AtomicU64,
     // Manifests, mesh configuration and log; removed after the process has ended, since fields are dropped in order.
     folder: TempDir,
@@ -127,16 +164,12 @@ impl Istiod {
 
     /// Where it serves xDS.
     pub fn grpc(&self) -> SocketAddr {
-        self.grpc
+        self.serving.grpc
     }
 
     /// `GET path` of its debug interface, `/debug/registryz` say. Errors: no answer, another status than 200, no JSON.
     pub async fn debug(&self, path: &str) -> Result<Value, String> {
-        let response = Client::new(self.http).get("istiod", path).await?;
-        match response.status {
-            200 => response.json(),
-            status => Err(format!("istiod's `{path}` answers {status}: {}", response.text())),
-        }
+        self.serving.debug(path).await
     }
 
     /// All that it wrote to stdout and stderr.
@@ -153,8 +186,7 @@ impl Istiod {
     fn launch(binary: &Path, manifests: &[Value]) -> Result<Self, String> {
         let folder = TempDir::with_prefix("switchyard-istiod-").map_err(|error| format!("no folder: {error}"))?;
         let path = folder.path();
-        let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
-        let (http, grpc, monitoring) = (local(free_port()), local(free_port()), local(free_port()));
+        let serving = Serving::somewhere();
         fs::create_dir(path.join("config")).map_err(|error| error.to_string())?;
         let version = AtomicU64::new(1);
         write(path, manifests, &self::version(1))?;
@@ -165,36 +197,20 @@ impl Istiod {
             "trustDomain": "cluster.local",
             // What belongs to no service is answered instead of being sent who knows where.
             "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
-            "defaultConfig": {"discoveryAddress": grpc.to_string(), "concurrency": 1},
+            "defaultConfig": {"discoveryAddress": serving.grpc.to_string(), "concurrency": 1},
         });
         put(&path.join("mesh.yaml"), &mesh.to_string())?;
         let log = File::create(path.join("log")).map_err(|error| error.to_string())?;
         let errors = log.try_clone().map_err(|error| error.to_string())?;
-        let mut command = keeper::command(binary);
+        let mut command = command(binary, path, &serving);
         command
-            .current_dir(path)
-            .envs([
-                ("ENABLE_CA_SERVER", "false"),
-                // Filters that stock Envoy does not have.
-                ("PILOT_ENABLE_ALPN_FILTER", "false"),
-                ("PILOT_ENABLE_METADATA_EXCHANGE", "false"),
-                ("PILOT_ENABLE_TELEMETRY_LABEL", "false"),
-                // Nobody else changes anything: no need to wait for more.
-                ("PILOT_DEBOUNCE_AFTER", "20ms"),
-                ("POD_NAMESPACE", ROOT),
-                ("POD_NAME", "istiod-test"),
-                ("CLUSTER_ID", "Kubernetes"),
-            ])
-            .args(["discovery", "--registries=", "--configDir", "config", "--meshConfig", "mesh.yaml"])
-            .args(["--networksConfig", "/nonexistent", "--domain", "cluster.local", "--httpsAddr", ""])
-            .args(["--secureGRPCAddr", "", "--ctrlz_port", "0"])
-            .args(["--httpAddr", &http.to_string(), "--grpcAddr", &grpc.to_string()])
-            .args(["--monitoringAddr", &monitoring.to_string()])
+            .env("ENABLE_CA_SERVER", "false")
+            .args(["--registries=", "--configDir", "config", "--secureGRPCAddr", ""])
             .stdout(Stdio::from(log))
             .stderr(Stdio::from(errors));
         let process =
             Kept::start(command).map_err(|error| format!("`{}` does not start: {error}", binary.display()))?;
-        Ok(Self { process, stuck: 0, http, grpc, version, folder })
+        Ok(Self { process, stuck: 0, serving, version, folder })
     }
 
     async fn wait_until_read(&mut self) -> Result<(), Start> {
@@ -211,7 +227,7 @@ impl Istiod {
                 };
             }
             // It serves when it has read the folder; its debug interface answers before.
-            if tokio::net::TcpStream::connect(self.grpc).await.is_ok() {
+            if tokio::net::TcpStream::connect(self.serving.grpc).await.is_ok() {
                 let since = serving.get_or_insert_with(Instant::now).elapsed();
                 if self.debug("/debug/registryz").await.is_ok_and(|services| lists(&services, &marker)) {
                     return Ok(());
@@ -270,7 +286,7 @@ fn put(path: &Path, text: &str) -> Result<(), String> {
 
 /// Tells the client which route took its request and where it went, and each route table which manifests it is of.
 /// Nothing of it has a part in routing.
-fn revealing(version: &str) -> Value {
+pub(crate) fn revealing(version: &str) -> Value {
     let set = |name: &str, value: &str| json!({"append": {"header": {"key": format!("{}{name}", super::exchange::SEEN), "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}});
     let mutations = [
         set("route", "%ROUTE_NAME%"),

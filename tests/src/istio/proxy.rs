@@ -33,6 +33,7 @@ pub struct Proxy {
     /// How many proxies in front of it are trusted to tell the client's address in `x-forwarded-for`.
     pub trusted_hops: u32,
     ports: BTreeMap<u16, u16>,
+    inbound: Vec<(SocketAddr, u16)>,
     ip: String,
 }
 
@@ -58,6 +59,7 @@ impl Proxy {
             labels: BTreeMap::from([(LABEL.into(), name.into())]),
             trusted_hops: 0,
             ports: ports.into_iter().map(|port| (port, free_port())).collect(),
+            inbound: Vec::new(),
             ip,
         }
     }
@@ -80,9 +82,28 @@ impl Proxy {
         self.ports.keys().copied()
     }
 
+    /// What a `workloadSelector` selects it by, and nothing else.
+    pub fn selector(&self) -> Value {
+        json!({"labels": {LABEL: self.name}})
+    }
+
+    /// Its address in the mesh, where nobody listens.
+    pub(crate) fn ip(&self) -> &str {
+        &self.ip
+    }
+
+    /// With a port at which others reach its workload: the workload listens at `workload`, a port of 127.0.0.1, the
+    /// sidecar at the address that is returned, whose IP is nobody else's, so that endpoints of ServiceEntries can name it.
+    pub fn inbound(&mut self, workload: u16) -> SocketAddr {
+        static NEXT: AtomicU8 = AtomicU8::new(1);
+        let at = SocketAddr::from(([127, 3, 0, NEXT.fetch_add(1, Ordering::Relaxed)], free_port()));
+        self.inbound.push((at, workload));
+        at
+    }
+
     /// What makes its listeners: to be among istiod's manifests.
     pub fn manifests(&self) -> Vec<Value> {
-        let selector = json!({"labels": {LABEL: self.name}});
+        let selector = self.selector();
         let context = match self.kind {
             Kind::Sidecar => "SIDECAR_OUTBOUND",
             Kind::Gateway => "GATEWAY",
@@ -116,17 +137,21 @@ impl Proxy {
                         "bind": "127.0.0.1", "captureMode": "NONE", "hosts": ["*/*"]})
                 })
                 .collect();
+            let mut spec = json!({"workloadSelector": selector, "egress": egress});
+            if !self.inbound.is_empty() {
+                spec["ingress"] = self.inbound.iter().map(ingress).collect();
+            }
             all.push(json!({
                 "apiVersion": "networking.istio.io/v1", "kind": "Sidecar",
                 "metadata": {"name": format!("switchyard-{}", self.name), "namespace": self.namespace},
-                "spec": {"workloadSelector": selector, "egress": egress},
+                "spec": spec,
             }));
         }
         all
     }
 
     /// The bootstrap of its Envoy (istio.md 5.4).
-    pub(super) fn bootstrap(&self, istiod: SocketAddr) -> Value {
+    pub(crate) fn bootstrap(&self, istiod: SocketAddr) -> Value {
         let kind = match self.kind {
             Kind::Sidecar => "sidecar",
             Kind::Gateway => "router",
@@ -162,4 +187,12 @@ impl Proxy {
             }]},
         })
     }
+}
+
+/// A port of a workload as a Sidecar without interception names it (istio.md 5.6).
+fn ingress((at, workload): &(SocketAddr, u16)) -> Value {
+    json!({
+        "port": {"number": at.port(), "protocol": "HTTP", "name": format!("http-{}", at.port())},
+        "bind": at.ip().to_string(), "captureMode": "NONE", "defaultEndpoint": format!("127.0.0.1:{workload}"),
+    })
 }

@@ -39,7 +39,7 @@ pub struct Destination {
 
 impl Routes {
     /// Reads `/config_dump?resource=dynamic_route_configs`.
-    pub(super) fn read(dump: &Value) -> Self {
+    pub(crate) fn read(dump: &Value) -> Self {
         let mut all = Vec::new();
         for config in list(&dump["configs"]) {
             let table = &config["route_config"];
