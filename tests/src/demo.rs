@@ -25,6 +25,9 @@ mod text;
 mod users;
 
 pub(crate) use interval::expected_999999;
+pub(crate) use load::HOST;
 pub use options::Options;
 pub use readme::{MARKERS, differences};
 pub use steps::run;
+pub(crate) use text::thousands;
+pub(crate) use users::{User, users};
