@@ -11,7 +11,7 @@ target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 cases := $(target)/cases.json
 stage := tests/tools/stage.sh
 
-.PHONY: help manifests test test-istio demo cost format lint wasm image unit node envoy rust clean-cache
+.PHONY: help manifests test test-istio demo compose cost format lint wasm image unit node envoy rust clean-cache
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ demo: wasm ## run the demo: our filter beside Envoy's own means, on 5,000 reques
 manifests: ## write what is generated in manifests/ anew: the istio.yaml of each overlay
 	@cargo build -q -p switchyard-host-sim --bin switchyard
 	@manifests/generate.sh $(target)/debug/switchyard
+
+# It brings an engine of its own; root and Debian's docker.io, docker-compose and debootstrap are all that it takes.
+compose: wasm ## the docker-compose demo: start it, walk through its scenarios, end it (needs root and docker.io)
+	@$(stage) "docker-compose demo" tests/tools/compose.sh
 
 cost: wasm ## measure what a request costs: CPU time of Envoy with no filter, with Lua, with ours
 	@cargo build -q -p switchyard-tests --bin cost
@@ -84,4 +88,5 @@ rust:
 clean-cache: ## remove the tools that were installed (Envoy, Node, wasm-opt, the wasm-bindgen runner, Istio, Kubernetes)
 	@cache=$${SWITCHYARD_CACHE:-$$HOME/.cache/switchyard}; \
 		rm -rf "$$cache"/{,.}envoy-* "$$cache"/{,.}node-* "$$cache"/{,.}wasm-* "$$cache"/{,.}istio*-* \
-			"$$cache"/{,.}pilot-agent-* "$$cache"/{,.}kube*-*
+			"$$cache"/{,.}pilot-agent-* "$$cache"/{,.}kube*-* \
+			"$$cache"/{,.}debian-* "$$cache"/{,.}prometheus-*

@@ -11,7 +11,9 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$tools/../.."
 
-for program in dockerd docker-compose debootstrap unshare ip iptables; do
+# Another Compose than Debian's: v2, say.
+compose=${DOCKER_COMPOSE:-docker-compose}
+for program in dockerd docker "$compose" debootstrap unshare ip iptables; do
   command -v "$program" > /dev/null || PATH=$PATH:/usr/sbin:/sbin
   command -v "$program" > /dev/null ||
     die "no \`$program\`, so the docker-compose demo cannot run; on Debian: apt-get install docker.io docker-compose debootstrap iptables iproute2"
@@ -72,7 +74,7 @@ cp "$tools/compose/envoy.Dockerfile" "$work/images/envoy"
 cp "$tools/compose/prometheus.Dockerfile" "$work/images/prometheus"
 
 # --- the engine, and what runs in it ---------------------------------------------------------------------------------
-export base="$cache/debian-$suite/base.tar" work
+export base="$cache/debian-$suite/base.tar" work compose
 # Its own process group, so that Ctrl-C reaches this script first, which then ends the engine.
 set -m
 unshare --net --mount --pid --mount-proc --fork --kill-child bash "$tools/compose/engine.sh" < /dev/null &

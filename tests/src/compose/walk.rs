@@ -14,7 +14,7 @@ use super::{dashboard, metrics, resolve};
 const ENVOY: &str = "127.0.0.1:10000";
 const ADMIN: &str = "127.0.0.1:9901";
 /// How long the demo may take to be up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Walks through all scenarios, then asks what the dashboard asks, then puts the policy of `make demo` back. Errors:
 /// something does not hold, or could not be measured; the rest of the walk is done all the same.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Inside the namespaces that compose.sh makes: starts the engine, makes the images, starts the demo, walks, ends it all.
-# This is the first process here: when it ends, the kernel ends the others. $work is a folder, $base the base's archive.
+# This is the first process here: when it ends, the kernel ends the others. $work is a folder, $base the base's archive, $compose Docker
+# Compose.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 say() { printf '%s\n' "$*" >&2; }
@@ -36,7 +37,7 @@ image prometheus prom/prometheus
 
 # Without Grafana's profile.
 export COMPOSE_PROFILES=
-compose() { docker-compose --project-directory $demo --file $demo/docker-compose.yml --ansi never "$@"; }
+compose() { "$compose" --project-directory $demo --file $demo/docker-compose.yml --ansi never "$@"; }
 finish() {
   code=$?
   trap - EXIT

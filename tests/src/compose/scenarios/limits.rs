@@ -57,14 +57,15 @@ pub async fn ejection(envoy: SocketAddr) -> Result<Vec<Measure>, String> {
         let answer = ask(&mut client, &request).await;
         let at = began.elapsed().as_secs_f64();
         if answer.status == 500 {
-            failures.push(at)
+            failures.push(at);
         } else {
-            answered.push(answer)
+            answered.push(answer);
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let runs = runs(&failures);
-    // From the failure that ejects: those after it were served before the workers heard of it, on a slow machine.
+    // From the failure that ejects. Others may follow it: workers hear of changed hosts once a second at most (Envoy's
+    // `update_merge_window`), and the second ejection comes right after the return.
     let away = |number: usize| match (runs.get(number).and_then(|run| run.get(FAILURES - 1)), runs.get(number + 1)) {
         (Some(last), Some(next)) => next[0] - last,
         _ => 0.0,

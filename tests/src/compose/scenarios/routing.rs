@@ -7,7 +7,7 @@ use crate::compose::measure::Measure;
 use crate::compose::metrics;
 use crate::compose::policy::Policy;
 use crate::compose::traffic::{Answer, CONNECTIONS, get, send};
-use crate::demo::{HOST, users};
+use crate::demo::{HOST, User, users};
 use crate::harness::Request;
 
 const PATH: &str = "/catalogDetail";
@@ -59,7 +59,7 @@ pub async fn path_rewrite(envoy: SocketAddr) -> Result<Vec<Measure>, String> {
 
 pub async fn header_tagging(envoy: SocketAddr) -> Result<Vec<Measure>, String> {
     Policy::demo(&[]).apply().await?;
-    let cookies: Vec<String> = users(SEED, 1000, 0).iter().filter_map(|user| user.cookie()).collect();
+    let cookies: Vec<String> = users(SEED, 1000, 0).iter().filter_map(User::cookie).collect();
     let visit = |cookie: &String| get("tagging", HOST, PATH).header("cookie", format!("uid={cookie}"));
     let first = send(envoy, cookies.iter().map(visit).collect(), CONNECTIONS).await;
     let again = send(envoy, cookies.iter().map(visit).collect(), CONNECTIONS).await;
