@@ -38,7 +38,7 @@ impl Analysis {
     /// # Errors
     /// What [`Model::listener`] says of a listener; the model has none of it.
     pub fn new(model: &Model<'_>) -> Result<Self, Vec<Diagnostic>> {
-        let proxies = model.listeners();
+        let proxies = model.served();
         let listeners = proxies.iter().map(|proxy| model.listener(proxy)).collect::<Result<Vec<_>, _>>()?;
         let reach = reach::all(&listeners, &mut Budget::default());
         let mut warnings = model.warnings().to_vec();

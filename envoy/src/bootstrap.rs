@@ -10,6 +10,7 @@ pub mod dynamic;
 mod http;
 mod listener;
 mod stats;
+mod tls;
 mod yaml;
 
 pub(crate) use check::mirrors as too_many_mirrors;
@@ -20,14 +21,16 @@ pub use yaml::to_yaml;
 use crate::diagnostic::Diagnostic;
 use crate::translate::{Listener, Model};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Which Envoy to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where the mesh is served; gateways have their own ports at this address.
+    /// Where the mesh is served.
     pub listen: SocketAddr,
+    /// The address of gateways whose servers have no `bind`; they have their own ports.
+    pub edge: IpAddr,
     /// Where the admin interface is.
     pub admin: SocketAddr,
     /// The filter. A relative path is meant from the current folder, and written as an absolute one.
@@ -59,7 +62,7 @@ pub fn generate(model: &Model<'_>, settings: &Settings) -> Result<Generated, Vec
     let mut bootstrap = json!({
         "admin": {"address": address(settings.admin)},
         "static_resources": {
-            "listeners": listener::listeners(&listeners, settings),
+            "listeners": listener::listeners(model, &listeners, settings)?,
             "clusters": clusters,
         },
     });
@@ -76,7 +79,7 @@ pub fn generate(model: &Model<'_>, settings: &Settings) -> Result<Generated, Vec
 /// A filter that is no module, a recording that is a folder, a rule with more mirrors than a route gets policies,
 /// certificates that are not there, or what [`Model::listener`] says.
 pub fn parts(model: &Model<'_>, settings: &Settings) -> Result<Vec<(String, Value)>, Vec<Diagnostic>> {
-    let Checked { listeners, clusters } = checked(model, settings, |_, _, _| vec![])?;
+    let Checked { listeners, clusters } = checked(model, settings, |_, _| vec![])?;
     let mut parts = vec![("clusters.yaml".to_owned(), json!({"clusters": clusters}))];
     if let stats @ Value::Object(_) = stats::stats(&listeners) {
         parts.push(("stats-config.yaml".to_owned(), json!({"stats_config": stats})));
@@ -103,10 +106,10 @@ struct Checked<'a> {
 fn checked<'a>(
     model: &'a Model<'a>,
     settings: &Settings,
-    form: impl FnOnce(&Model<'_>, &[Listener<'_>], &Settings) -> Vec<Diagnostic>,
+    form: impl FnOnce(&[Listener<'_>], &Settings) -> Vec<Diagnostic>,
 ) -> Result<Checked<'a>, Vec<Diagnostic>> {
-    let listeners: Vec<_> = model.listeners().iter().map(|proxy| model.listener(proxy)).collect::<Result<_, _>>()?;
-    let mut wrong = form(model, &listeners, settings);
+    let listeners: Vec<_> = model.served().iter().map(|served| model.listener(served)).collect::<Result<_, _>>()?;
+    let mut wrong = form(&listeners, settings);
     wrong.extend(check::files(settings));
     wrong.extend(listeners.iter().flat_map(check::mirrors));
     match clusters(model) {

@@ -18,7 +18,7 @@ pub use destination_rule::{DestinationRule, Subset, WorkloadSelector};
 pub use duration::Duration;
 pub use endpoint_slice::{EndpointSlice, SliceConditions, SliceEndpoint, SlicePort};
 pub use files::{Input, OpenError};
-pub use gateway::{Gateway, Server, ServerPort};
+pub use gateway::{Gateway, Server, ServerCertificate, ServerPort, ServerTls, ServerTlsMode, TlsVersion};
 pub use kind::{Kind, Unread};
 pub use policy::{Sticky, SwitchyardPolicy};
 pub use read::{read, read_sources};

@@ -21,6 +21,7 @@ mod subset;
 mod traffic;
 mod virtual_service;
 
+pub use gateway::{Edge, EdgeTls, is_cipher};
 pub use known::{Endpoint, Known, KnownPort, Origin, Resolve};
 pub use listener::Listener;
 pub use locality::Locality;
@@ -31,7 +32,6 @@ use crate::diagnostic::{Diagnostic, Severity, sort};
 use crate::manifest::{Kind, Manifest, Manifests};
 use crate::source::Place;
 use crate::yaml::Path;
-use gateway::EdgePort;
 use origin::Origins;
 use policy::Policies;
 use std::collections::BTreeMap;
@@ -111,7 +111,7 @@ pub struct Model<'a> {
     services: BTreeMap<String, Known>,
     routed: Vec<Routed>,
     policies: Policies,
-    edges: BTreeMap<u16, EdgePort>,
+    edges: Vec<Edge>,
     warnings: Vec<Diagnostic>,
 }
 
@@ -126,7 +126,7 @@ impl<'a> Model<'a> {
         subset::assign(manifests, options, &mut services, &mut notes);
         let mut routed = virtual_service::read(manifests, &mut notes);
         let policies = Policies::merge(manifests, options, &mut routed, &mut notes);
-        let edges = gateway::ports(manifests, &routed, &mut notes);
+        let edges = gateway::edges(manifests, options, &routed, &mut notes);
         missing::check(manifests, &routed, &services, &options.domain, &mut notes);
         let mut model =
             Self { manifests, options: options.clone(), services, routed, policies, edges, warnings: vec![] };
@@ -134,8 +134,8 @@ impl<'a> Model<'a> {
         delegates::check(&model, &mut notes);
         dormant::check(&model, &mut notes);
         reach::hosts(&model, &mut notes);
-        for proxy in model.listeners() {
-            match model.listener(&proxy) {
+        for served in model.served() {
+            match model.listener(&served) {
                 Ok(listener) => notes.all.extend(listener.warnings),
                 Err(found) => notes.all.extend(found),
             }
@@ -181,35 +181,39 @@ impl<'a> Model<'a> {
 
     /// A Gateway (`namespace/name`) that serves a host to a namespace's VirtualServices.
     pub fn gateway_of(&self, host: &str, namespace: &str) -> Option<&str> {
-        self.edges.values().find_map(|edge| edge.gateway_of(host, namespace))
+        self.edges.iter().find_map(|edge| edge.gateway_of(host, namespace))
     }
 
-    /// The listeners that the manifests ask for: the mesh, unless there are only gateways, then each gateway port. In
-    /// a proxy of Istio the mesh has a listener for each port of its services.
+    /// The proxies of [`Model::served`]. HTTPS servers of one Gateway and port are alike here.
     pub fn listeners(&self) -> Vec<Proxy> {
+        self.served().into_iter().map(|served| served.proxy).collect()
+    }
+
+    /// What the manifests ask for that has routes of its own: the mesh, unless there are only gateways, then the plain
+    /// servers of each gateway port, and each HTTPS server. In a proxy of Istio the mesh has a listener for each port of
+    /// its services.
+    pub fn served(&self) -> Vec<Served> {
         let is_in_mesh = |routed: &Routed| {
             !routed.is_delegate()
                 && routed.gateways.contains(gateway::MESH)
                 && routed.is_seen_by(&self.manifests.namespace)
         };
         let mesh = self.edges.is_empty() || self.routed.iter().any(is_in_mesh);
-        let edges = self.edges.iter().map(|(port, edge)| Proxy {
-            namespace: self.manifests.namespace.clone(),
-            gateways: edge.gateways.keys().cloned().collect(),
-            port: Some(*port),
-            labels: self.options.labels.clone(),
+        let edges = self.edges.iter().enumerate().map(|(index, edge)| {
+            let proxy = Proxy {
+                namespace: self.manifests.namespace.clone(),
+                gateways: edge.gateways().into_iter().map(str::to_owned).collect(),
+                port: Some(edge.port),
+                labels: self.options.labels.clone(),
+            };
+            Served { proxy, edge: Some(index) }
         });
         let mesh = match (mesh, self.options.around) {
             (false, _) => vec![],
             (true, Around::Mesh) => self.mesh_by_port(),
             (true, _) => vec![self.mesh()],
         };
-        mesh.into_iter().chain(edges).collect()
-    }
-
-    /// Where a gateway's port is written, when one has it.
-    pub fn gateway_port(&self, port: u16) -> Option<Place> {
-        self.edges.get(&port)?.place.clone()
+        mesh.iter().map(Served::from).chain(edges).collect()
     }
 
     /// The listener of the mesh.
@@ -228,8 +232,8 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn listener(&self, proxy: &Proxy) -> Result<Listener<'_>, Vec<Diagnostic>> {
-        Listener::new(self, proxy)
+    pub fn listener(&self, served: impl Into<Served>) -> Result<Listener<'_>, Vec<Diagnostic>> {
+        Listener::new(self, &served.into())
     }
 
     /// The document of a proxy with some of the VirtualServices, and where its parts come from.
@@ -250,6 +254,28 @@ impl<'a> Model<'a> {
             known.write(&mut document, &mut origins);
         }
         (document, origins)
+    }
+}
+
+/// Something that has routes of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Served {
+    /// What it is to the filter.
+    pub proxy: Proxy,
+    /// Which of the model's edges it is.
+    edge: Option<usize>,
+}
+
+impl From<&Proxy> for Served {
+    /// The mesh, or the first that has the port and one of the gateways.
+    fn from(proxy: &Proxy) -> Self {
+        Self { proxy: proxy.clone(), edge: None }
+    }
+}
+
+impl From<&Served> for Served {
+    fn from(served: &Served) -> Self {
+        served.clone()
     }
 }
 

@@ -36,6 +36,7 @@ impl Site {
             manifests: read_sources(vec![input], None).map_err(|error| format!("{error}: {error:?}"))?,
             settings: Settings {
                 listen: any,
+                edge: any.ip(),
                 admin: any,
                 wasm: released_wasm(),
                 record: None,

@@ -3,28 +3,32 @@
 use super::Settings;
 use super::http::MOST_MIRRORS;
 use crate::diagnostic::Diagnostic;
-use crate::translate::{Listener, Model};
+use crate::translate::Listener;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 
 /// Addresses that two would listen on: the mesh, gateways and the admin interface.
-pub fn addresses(model: &Model<'_>, listeners: &[Listener<'_>], settings: &Settings) -> Vec<Diagnostic> {
+pub fn addresses(listeners: &[Listener<'_>], settings: &Settings) -> Vec<Diagnostic> {
     let mut found = vec![];
     let (listen, admin) = (settings.listen, settings.admin);
     let has_mesh = listeners.iter().any(Listener::is_mesh);
-    if has_mesh && let Some(place) = model.gateway_port(listen.port()) {
-        let message = format!("port {} is that of the mesh", listen.port());
-        found.push(Diagnostic::error(place, message).help("give the mesh another one: `--listen ADDRESS:PORT`"));
+    let mut names = BTreeSet::new();
+    for edge in listeners.iter().filter_map(|listener| listener.edge).filter(|edge| names.insert(&edge.listener)) {
+        let address = edge.bind.unwrap_or(settings.edge);
+        let mut taken = |by: SocketAddr, what: &str, help: &str| {
+            if edge.port == by.port() && meet(address, by.ip()) {
+                let message = format!("port {} is that of {what}", edge.port);
+                found.push(Diagnostic::error(edge.place.clone(), message).help(help));
+            }
+        };
+        if has_mesh {
+            taken(listen, "the mesh", "give the mesh another one: `--listen ADDRESS:PORT`");
+        }
+        taken(admin, "the admin interface", "give that another one: `--admin ADDRESS:PORT`");
     }
-    if !meet(listen.ip(), admin.ip()) {
-        return found;
-    }
-    if let Some(place) = model.gateway_port(admin.port()) {
-        let message = format!("port {} is that of the admin interface", admin.port());
-        found.push(Diagnostic::error(place, message).help("give that another one: `--admin ADDRESS:PORT`"));
-    }
-    if has_mesh && listen.port() == admin.port() && admin.port() != 0 {
+    if has_mesh && meet(listen.ip(), admin.ip()) && listen.port() == admin.port() && admin.port() != 0 {
         let both = |at: SocketAddr, what: &str| format!("`{at}` ({what})");
         let message =
             format!("{} and {} are one address", both(listen, "the mesh"), both(admin, "the admin interface"));

@@ -2,7 +2,7 @@
 //!
 //! Types are Envoy's messages, in its field names and with what is used of them; each concern has a file.
 
-mod any;
+pub mod any;
 mod circuit_breakers;
 mod discovery;
 mod endpoints;

@@ -1,5 +1,7 @@
 //! The HTTP connection manager: what it strips, its filters, its two routes.
 
+mod redirect;
+
 use super::yaml::ascii;
 use super::{Settings, absolute, access_log, typed};
 use crate::translate::Listener;
@@ -33,16 +35,10 @@ pub fn connection_manager(listener: &Listener<'_>, settings: &Settings) -> Value
         "use_remote_address": true,
         "internal_address_config": nobody_is_internal(),
         "early_header_mutation_extensions": early_header_mutation(listener),
-        "http_filters": [wasm(listener, settings), fault(), router()],
-        "route_config": {
-            "name": listener.name,
-            "virtual_hosts": [{
-                "name": "all",
-                "domains": ["*"],
-                "include_request_attempt_count": true,
-                "routes": [decided_route(listener), unmatched_route()],
-            }],
-        },
+        "http_filters": [redirect::filter(listener, wasm(listener, settings)), fault(), router()],
+        "route_config": redirect::route_config(listener),
+        // As Istio: how long a stream may be silent is the application's matter.
+        "stream_idle_timeout": "0s",
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "access_log": [access_log::access_log(listener, settings)],
     });
@@ -51,8 +47,14 @@ pub fn connection_manager(listener: &Listener<'_>, settings: &Settings) -> Value
             // Callers hand a request's id on, and draws of their requests follow it.
             fields.insert("preserve_external_request_id".into(), true.into());
             fields.insert("skip_xff_append".into(), true.into());
-        } else if settings.trusted_hops > 0 {
-            fields.insert("xff_num_trusted_hops".into(), settings.trusted_hops.into());
+        } else {
+            // As Istio: a destination is told who the client is by its certificate, and nobody else tells it.
+            fields.insert("forward_client_cert_details".into(), "SANITIZE_SET".into());
+            let details = json!({"subject": true, "cert": true, "dns": true, "uri": true});
+            fields.insert("set_current_client_cert_details".into(), details);
+            if settings.trusted_hops > 0 {
+                fields.insert("xff_num_trusted_hops".into(), settings.trusted_hops.into());
+            }
         }
         if settings.record.is_some() {
             // A line with the headers as they came, before the filter changes them (envoy.md 7).
@@ -131,7 +133,7 @@ pub fn wasm(listener: &Listener<'_>, settings: &Settings) -> Value {
         "configuration": configuration,
     });
     json!({
-        "name": "switchyard",
+        "name": redirect::FILTER,
         "typed_config": typed("envoy.extensions.filters.http.wasm.v3.Wasm", json!({"config": config})),
     })
 }

@@ -92,6 +92,7 @@ fn model<'a>(manifests: &'a Manifests, options: &Options) -> Model<'a> {
 fn settings() -> Settings {
     Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 10000)),
+        edge: [127, 0, 0, 1].into(),
         admin: SocketAddr::from(([127, 0, 0, 1], 9901)),
         wasm: "/opt/filter.wasm".into(),
         record: None,

@@ -49,6 +49,7 @@ pub const CODES: &[Code] = &[
     code("unknown-reference", "A destination, subset, port or Gateway that is named is not there."),
     code("unreachable-rule", "Rules before take every request."),
     code("unreached-by-gateway", "Traffic of a Gateway never reaches the rules of the mesh for this host."),
+    code("unselected-gateway", "The Gateway selects other proxies than this one."),
     code("unserved-gateway", "The Gateway serves none of the hosts."),
     code("unsupported-field", "The field is Istio's and is not carried over."),
     code("unused-delegate", "No rule delegates to a VirtualService without hosts."),

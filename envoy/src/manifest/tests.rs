@@ -217,7 +217,6 @@ metadata: {name: b}
     policy.yaml:19:35 endpoints[0].network: `network` is not supported yet
     policy.yaml:26:6 servers[0]: `hosts` is missing
     policy.yaml:26:21 servers[0].port.number: expected a whole number, found the string `http`
-    policy.yaml:26:57 servers[0].tls: `tls` is not supported yet: end TLS in front of the Envoy, and write `protocol: HTTP` without `tls` here
     policy.yaml:32:9 mode: expected one of `enforce`, `observe`, found `true`
     policy.yaml:33:3 tag: unknown field `tag`, did you mean `tags`?
     policy.yaml:34:13 sticky[0]: `by` is missing

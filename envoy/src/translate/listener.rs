@@ -1,18 +1,18 @@
 //! One listener: its document, compiled.
 
-use super::gateway::MESH;
-use super::{Around, Model, Notes, Origins, Routed, missing, reach, spec};
+use super::gateway::{self, Edge, MESH};
+use super::{Around, Model, Notes, Origins, Routed, Served, missing, reach};
 use crate::diagnostic::Diagnostic;
 use crate::source::Place;
 use crate::yaml::Path;
 use std::collections::BTreeSet;
-use switchyard_filter::document::{ControlHeaders, Document, Proxy};
+use switchyard_filter::document::{ControlHeaders, Document};
 use switchyard_filter::{Policy, compile};
 
 /// What one listener decides.
 #[derive(Debug)]
 pub struct Listener<'a> {
-    /// `mesh`, or `gateway-<port>`.
+    /// `mesh`, or what [`Edge::name`] says.
     pub name: String,
     /// The configuration of its filter.
     pub document: Document,
@@ -20,15 +20,24 @@ pub struct Listener<'a> {
     pub policy: Policy,
     /// What to look at, though nothing is wrong.
     pub warnings: Vec<Diagnostic>,
+    /// What it is at the edge; `None` in the mesh.
+    pub edge: Option<&'a Edge>,
+    /// Hosts whose plain requests are sent to HTTPS before anything is decided.
+    pub redirected: BTreeSet<String>,
     model: &'a Model<'a>,
     origins: Origins,
 }
 
 impl<'a> Listener<'a> {
-    pub(super) fn new(model: &'a Model<'a>, proxy: &Proxy) -> Result<Self, Vec<Diagnostic>> {
+    pub(super) fn new(model: &'a Model<'a>, wanted: &Served) -> Result<Self, Vec<Diagnostic>> {
+        let proxy = &wanted.proxy;
         let port = proxy.port.unwrap_or(80);
         let is_mesh = proxy.gateways.iter().any(|gateway| gateway == MESH);
-        let edge = model.edges.get(&port).filter(|_| !is_mesh);
+        let is_meant = |edge: &&Edge| edge.port == port && proxy.gateways.iter().any(|gateway| edge.has(gateway));
+        let edge = match wanted.edge {
+            Some(index) => model.edges.get(index),
+            None => model.edges.iter().find(is_meant).filter(|_| !is_mesh),
+        };
         let domain = &model.options.domain;
         let of_port = proxy.port.filter(|_| is_mesh && model.options.around == Around::Mesh);
         let serves = |routed: &Routed| {
@@ -45,10 +54,7 @@ impl<'a> Listener<'a> {
         let routed: Vec<_> = model.routed.iter().filter(|routed| serves(routed) || is_used(routed)).collect();
         let (mut document, mut origins) = model.document(proxy, &routed);
         if let Some(edge) = edge {
-            for (index, (written, routed)) in document.virtual_services.iter_mut().zip(&routed).enumerate() {
-                written.hosts = edge.hosts(routed, domain);
-                origins.made(&format!("virtualServices[{index}].hosts"), routed.manifest, spec("hosts"));
-            }
+            gateway::bind(model, edge, &routed, &mut document, &mut origins)?;
         }
         let manifests = &model.manifests.all;
         let compile = |document: &Document| {
@@ -67,8 +73,13 @@ impl<'a> Listener<'a> {
         if notes.all.iter().any(Diagnostic::is_error) {
             return Err(notes.all);
         }
-        let name = if is_mesh { "mesh".to_owned() } else { format!("gateway-{port}") };
-        let mut listener = Self { name, document, policy, warnings: vec![], model, origins };
+        let name = match edge {
+            Some(edge) => edge.name.clone(),
+            None if is_mesh => "mesh".to_owned(),
+            None => format!("gateway-{port}"),
+        };
+        let redirected = edge.map(|edge| edge.redirected(&routed, domain)).unwrap_or_default();
+        let mut listener = Self { name, document, policy, warnings: vec![], edge, redirected, model, origins };
         let owners: Vec<_> = routed.into_iter().zip(owners).collect();
         reach::rules(&listener, &owners, domain, &mut notes);
         listener.warnings = notes.all;

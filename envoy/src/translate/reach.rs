@@ -24,7 +24,7 @@ pub fn hosts(model: &Model<'_>, notes: &mut Notes) {
             continue;
         }
         // A name that a gateway of it serves need not be a service.
-        let served: BTreeSet<_> = model.edges.values().flat_map(|edge| edge.hosts(routed, domain)).collect();
+        let served: BTreeSet<_> = model.edges.iter().flat_map(|edge| edge.hosts(routed, domain)).collect();
         for (index, written) in routed.written.hosts.iter().enumerate() {
             let host = resolve(written, &manifest.namespace, domain);
             if !served.contains(&host) {
@@ -77,8 +77,8 @@ fn unknown(
 /// A gateway that a VirtualService is bound to in vain.
 fn unserved(model: &Model<'_>, routed: &Routed, manifest: &Manifest, index: usize, gateway: &str, notes: &mut Notes) {
     let full = switchyard_filter::compile::resolve_gateway(gateway, &manifest.namespace);
-    let mut ports = model.edges.values().filter(|edge| edge.gateways.contains_key(&full)).peekable();
-    if ports.peek().is_none() || ports.any(|edge| edge.serves(&full, routed, &model.options.domain)) {
+    let mut ports = model.edges.iter().filter(|edge| edge.has(&full)).peekable();
+    if ports.peek().is_none() || ports.any(|edge| edge.serving(routed, &model.options.domain).contains(full.as_str())) {
         return;
     }
     let message =

@@ -745,19 +745,19 @@ kind: VirtualService
 metadata: {name: nothing}
 ";
     insta::assert_snapshot!(said(&[texts]), @r#"
+    error: a server for `HTTPS` needs `tls`
+     --> a.yaml:4:19
+      |
+    4 | spec: {servers: [{port: {number: 0, name: tls, protocol: HTTPS}, hosts: []}]}
+      |                   ^^^^ servers[0]
+      |
+      = help: write `tls: {mode: SIMPLE, credentialName: NAME}`, or `protocol: HTTP`
+
     error: `0` is out of range: 1 to 65535
      --> a.yaml:4:34
       |
     4 | spec: {servers: [{port: {number: 0, name: tls, protocol: HTTPS}, hosts: []}]}
       |                                  ^ servers[0].port.number
-
-    error: the protocol `HTTPS` is not supported yet
-     --> a.yaml:4:48
-      |
-    4 | spec: {servers: [{port: {number: 0, name: tls, protocol: HTTPS}, hosts: []}]}
-      |                                                ^^^^^^^^ servers[0].port.protocol
-      |
-      = help: write `HTTP`, `HTTP2` or `GRPC`
 
     error: `hosts` is empty: name a host, or `*`
      --> a.yaml:4:66
@@ -765,11 +765,13 @@ metadata: {name: nothing}
     4 | spec: {servers: [{port: {number: 0, name: tls, protocol: HTTPS}, hosts: []}]}
       |                                                                  ^^^^^ servers[0].hosts
 
-    error: `gateways` is not supported yet on port 80, which several gateways share
+    error: `gateways` is not supported on port 80, where several gateways serve this VirtualService
       --> a.yaml:22:20
        |
     22 |   http: [{match: [{gateways: [b]}], route: [{destination: {host: a.example.com}}]}]
        |                    ^^^^^^^^ http[0].match[0].gateways
+       |
+       = help: write a VirtualService for each gateway, or give the gateways ports of their own
 
     error: `*.example.com` cannot be resolved: it is no name
       --> a.yaml:28:26

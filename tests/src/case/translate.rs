@@ -79,6 +79,7 @@ pub fn bootstrap(file: &str, text: &str, proxy: &ProxySpec, wasm: &Path) -> Resu
     let name = model.listener(&pick(&model, proxy).map_err(told)?).map_err(told)?.name;
     let settings = Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 10000)),
+        edge: [127, 0, 0, 1].into(),
         admin: SocketAddr::from(([127, 0, 0, 1], 9901)),
         wasm: wasm.into(),
         record: None,

@@ -189,6 +189,7 @@ fn bootstrap(manifests: &[Value]) -> Result<Value, String> {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let settings = Settings {
         listen: any,
+        edge: any.ip(),
         admin: any,
         wasm: WASM.clone(),
         record: None,

@@ -2,14 +2,12 @@
 //!
 //! A mesh hands certificates over by SDS; a bare Envoy reads files.
 
-mod certs;
-
+use super::super::tls::{CommonTlsContext, DataSource, TlsParameters, ValidationContext, any_type, certs};
 use super::any::{Any, Empty};
 use super::http_protocol_options::HttpProtocolOptions;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{ClientTls, ClientTlsMode, ProxyProtocol, ProxyProtocolVersion};
 use crate::translate::{Model, Origin};
-use certs::{Files, files};
 use serde::Serialize;
 
 /// `envoy.config.core.v3.TransportSocket`.
@@ -22,7 +20,7 @@ pub struct TransportSocket {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Config {
-    Tls(Any<UpstreamTlsContext>),
+    Tls(Box<Any<UpstreamTlsContext>>),
     ProxyProtocol(Box<Any<Wrapped>>),
     Raw(Any<Empty>),
 }
@@ -43,60 +41,6 @@ struct UpstreamTlsContext {
     common_tls_context: CommonTlsContext,
     #[serde(skip_serializing_if = "String::is_empty")]
     sni: String,
-}
-
-#[derive(Debug, Serialize)]
-struct CommonTlsContext {
-    tls_params: TlsParameters,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tls_certificates: Vec<TlsCertificate>,
-    validation_context: ValidationContext,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    alpn_protocols: &'static [&'static str],
-}
-
-#[derive(Debug, Serialize)]
-struct TlsParameters {
-    tls_minimum_protocol_version: &'static str,
-    tls_maximum_protocol_version: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-struct TlsCertificate {
-    certificate_chain: DataSource,
-    private_key: DataSource,
-}
-
-#[derive(Debug, Default, Serialize)]
-struct ValidationContext {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trusted_ca: Option<DataSource>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    crl: Option<DataSource>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    match_typed_subject_alt_names: Vec<SubjectAltNameMatcher>,
-}
-
-#[derive(Debug, Serialize)]
-struct SubjectAltNameMatcher {
-    san_type: &'static str,
-    matcher: Exact,
-}
-
-#[derive(Debug, Serialize)]
-struct Exact {
-    exact: String,
-}
-
-#[derive(Debug, Serialize)]
-struct DataSource {
-    filename: String,
-}
-
-impl DataSource {
-    fn new(filename: &str) -> Option<Self> {
-        (!filename.is_empty()).then(|| Self { filename: filename.to_owned() })
-    }
 }
 
 /// What is written of TLS, and what a cluster adds.
@@ -145,7 +89,7 @@ fn upstream(
     options: &mut HttpProtocolOptions,
 ) -> Result<TransportSocket, Vec<Diagnostic>> {
     let written = tls.written;
-    let files = files(model, written, tls.origin)?;
+    let files = certs::of_client(model, written, tls.origin)?;
     let in_mesh = written.mode == ClientTlsMode::IstioMutual;
     let skips = written.skips_verification();
     if !in_mesh {
@@ -160,6 +104,7 @@ fn upstream(
             trusted_ca: DataSource::new(&files.authorities),
             crl: DataSource::new(&files.revoked),
             match_typed_subject_alt_names: names.iter().flat_map(|name| any_type(name)).collect(),
+            ..ValidationContext::default()
         }
     };
     // Without `istio-peer-exchange`: that is for an Istio proxy, which exchanges metadata.
@@ -170,25 +115,19 @@ fn upstream(
         (false, false) => &[],
     };
     let sni = if written.sni.is_empty() && in_mesh { tls.default_sni } else { written.sni.clone() };
-    let tls_params = TlsParameters { tls_minimum_protocol_version: "TLSv1_2", tls_maximum_protocol_version: "TLSv1_3" };
-    let common_tls_context =
-        CommonTlsContext { tls_params, tls_certificates: certificates(&files), validation_context, alpn_protocols };
+    let common_tls_context = CommonTlsContext {
+        tls_params: TlsParameters {
+            tls_minimum_protocol_version: "TLSv1_2",
+            tls_maximum_protocol_version: Some("TLSv1_3"),
+            cipher_suites: vec![],
+        },
+        tls_certificates: files.certificates(),
+        validation_context: Some(validation_context),
+        alpn_protocols,
+    };
     let message = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
     Ok(TransportSocket {
         name: "envoy.transport_sockets.tls",
-        typed_config: Config::Tls(Any::new(message, UpstreamTlsContext { common_tls_context, sni })),
+        typed_config: Config::Tls(Box::new(Any::new(message, UpstreamTlsContext { common_tls_context, sni }))),
     })
-}
-
-fn certificates(files: &Files) -> Vec<TlsCertificate> {
-    let pair = DataSource::new(&files.certificate).zip(DataSource::new(&files.key));
-    pair.into_iter().map(|(certificate_chain, private_key)| TlsCertificate { certificate_chain, private_key }).collect()
-}
-
-/// A name of whatever type: what the deprecated `match_subject_alt_names` meant.
-fn any_type(name: &str) -> impl Iterator<Item = SubjectAltNameMatcher> {
-    let exact = name.to_owned();
-    ["DNS", "URI", "EMAIL", "IP_ADDRESS"]
-        .into_iter()
-        .map(move |san_type| SubjectAltNameMatcher { san_type, matcher: Exact { exact: exact.clone() } })
 }

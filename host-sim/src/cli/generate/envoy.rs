@@ -4,7 +4,7 @@ use super::{ManifestArgs, dynamic, write};
 use crate::cli::failure::Failure;
 use crate::cli::note;
 use clap::ValueEnum;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use switchyard_envoy::bootstrap::{Settings, generate, parts, to_yaml};
@@ -16,9 +16,10 @@ use switchyard_filter::document::AccessLog;
 // Its group would have the same name as that of `generate`.
 #[group(skip)]
 pub struct Args {
-    /// Where the mesh is served
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:10000")]
-    listen: SocketAddr,
+    /// Where the mesh is served, and the address of gateways whose servers have no `bind` [default: 127.0.0.1:10000 for
+    /// the mesh, every address for gateways]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
 
     /// Where Envoy's admin interface is
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9901")]
@@ -60,6 +61,9 @@ pub struct Args {
     timeout: u64,
 }
 
+/// Where the mesh is served.
+const MESH: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 10_000));
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum RecordHeaders {
     /// Those that the policy reads; of a sticky subject its digest, credentials and whole cookies never
@@ -82,7 +86,9 @@ impl Args {
         let options = Options { access_log, around, certs: self.certs.clone(), ..written.options() };
         let model = written.model(&manifests, &options)?;
         let settings = Settings {
-            listen: self.listen,
+            listen: self.listen.unwrap_or(MESH),
+            // As Istio: a gateway is there for others.
+            edge: self.listen.map_or(Ipv4Addr::UNSPECIFIED.into(), |listen| listen.ip()),
             admin: self.admin,
             wasm: self.wasm.clone().map_or_else(released_wasm, Ok)?,
             record: self.record.clone(),

@@ -1,0 +1,58 @@
+//! The VirtualServices of an edge, as its document has them.
+
+use super::super::virtual_service::Routed;
+use super::super::{Model, Origins, spec};
+use super::edge::Edge;
+use super::order::{Ordered, order};
+use crate::diagnostic::Diagnostic;
+use switchyard_filter::document::Document;
+
+/// Leaves to each VirtualService the hosts and the gateways that are served here, and orders them as Istio does.
+///
+/// # Errors
+/// An order that the filter cannot have.
+pub fn bind(
+    model: &Model<'_>,
+    edge: &Edge,
+    routed: &[&Routed],
+    document: &mut Document,
+    origins: &mut Origins,
+) -> Result<(), Vec<Diagnostic>> {
+    let domain = &model.options.domain;
+    for (index, (written, routed)) in document.virtual_services.iter_mut().zip(routed).enumerate() {
+        written.hosts = edge.hosts(routed, domain);
+        origins.made(&format!("virtualServices[{index}].hosts"), routed.manifest, spec("hosts"));
+        let serving = edge.serving(routed, domain);
+        if edge.gateways().len() > 1 && !routed.is_delegate() {
+            // A block for a gateway that serves none of these hosts here never holds.
+            written.gateways = serving.into_iter().map(str::to_owned).collect();
+            origins.made(&format!("virtualServices[{index}].gateways"), routed.manifest, spec("gateways"));
+        }
+    }
+    match order(edge, routed, &document.proxy.namespace, domain) {
+        Ordered::ByAge => {}
+        Ordered::Listed(order) => {
+            for (rank, at) in order.into_iter().enumerate() {
+                let Some(written) = document.virtual_services.get_mut(at) else { continue };
+                // They are seen here, which has been looked at; how near they are says nothing about this order.
+                written.export_to = vec![];
+                let (hour, minute, second) = (rank / 3600 % 24, rank / 60 % 60, rank % 60);
+                written.creation_timestamp = format!("2000-01-01T{hour:02}:{minute:02}:{second:02}Z");
+            }
+        }
+        Ordered::Contradiction(first, second) => return Err(contradiction(model, edge, routed, first, second)),
+    }
+    Ok(())
+}
+
+fn contradiction(model: &Model<'_>, edge: &Edge, routed: &[&Routed], first: usize, second: usize) -> Vec<Diagnostic> {
+    let manifest = |at: usize| model.manifests.all.get(routed.get(at)?.manifest);
+    let Some((first, second)) = manifest(first).zip(manifest(second)) else { return vec![] };
+    let message = format!(
+        "on port {} the VirtualServices `{}/{}` and `{}/{}` come in one order for some hosts and in another for others",
+        edge.port, first.namespace, first.name, second.namespace, second.name
+    );
+    let found = second.error(&spec("gateways"), &message);
+    let help = "several servers share the port: give them ports of their own, or bind both to one Gateway";
+    vec![found.help(help).also(first.name_place(), "the other one")]
+}

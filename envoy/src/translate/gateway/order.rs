@@ -1,0 +1,64 @@
+//! Which VirtualService of a host comes first, where several servers share a port.
+//!
+//! Istio appends routes server by server (istio.md 1.1), so those that are bound to the first Gateway come first, however
+//! old they are. The filter orders by age: where that is another order, it gets other ages.
+
+use super::super::virtual_service::Routed;
+use super::edge::Edge;
+use std::collections::{BTreeMap, BTreeSet};
+use switchyard_filter::compile::delegate::visibility;
+
+/// What became of the order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ordered {
+    /// By age, as the filter has it.
+    ByAge,
+    /// These, by their places in the list, one after the other.
+    Listed(Vec<usize>),
+    /// Two of them, each of which is first for some host.
+    Contradiction(usize, usize),
+}
+
+/// The order of the VirtualServices of an edge, for a proxy of this namespace.
+pub fn order(edge: &Edge, routed: &[&Routed], namespace: &str, domain: &str) -> Ordered {
+    if edge.servers.len() == 1 {
+        return Ordered::ByAge;
+    }
+    let mut by_age: Vec<usize> = (0..routed.len()).collect();
+    by_age.sort_by_key(|at| {
+        routed.get(*at).map(|routed| {
+            let written = &routed.written;
+            let near = visibility(&written.export_to, &written.namespace, namespace).unwrap_or(u8::MAX);
+            (near, &written.creation_timestamp, &written.name, &written.namespace, *at)
+        })
+    });
+    let mut hosts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let (mut listed, mut seen) = (vec![], BTreeSet::new());
+    for server in &edge.servers {
+        for at in &by_age {
+            let Some(routed) = routed.get(*at) else { continue };
+            for host in server.hosts_of(routed, domain) {
+                if seen.insert((Some(host.clone()), *at)) {
+                    hosts.entry(host).or_default().push(*at);
+                }
+                if seen.insert((None, *at)) {
+                    listed.push(*at);
+                }
+            }
+        }
+    }
+    if contradiction(&hosts, &by_age).is_none() {
+        return Ordered::ByAge;
+    }
+    match contradiction(&hosts, &listed) {
+        None => Ordered::Listed(listed),
+        Some((a, b)) => Ordered::Contradiction(a, b),
+    }
+}
+
+/// The first pair that a host has in another order.
+fn contradiction(hosts: &BTreeMap<String, Vec<usize>>, order: &[usize]) -> Option<(usize, usize)> {
+    let places: BTreeMap<usize, usize> = order.iter().enumerate().map(|(place, at)| (*at, place)).collect();
+    let pairs = hosts.values().flat_map(|claims| claims.iter().zip(claims.iter().skip(1)));
+    pairs.map(|(a, b)| (*a, *b)).find(|(a, b)| places.get(a) > places.get(b))
+}
