@@ -15,7 +15,7 @@ mod yaml;
 
 pub(crate) use check::mirrors as too_many_mirrors;
 pub use cluster::clusters;
-pub(crate) use http::{deciding_route, fault, nobody_is_internal, removing};
+pub(crate) use http::{deciding_route, fault as fault_by_header, nobody_is_internal, removing};
 pub use yaml::to_yaml;
 
 use crate::diagnostic::Diagnostic;

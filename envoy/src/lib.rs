@@ -7,6 +7,7 @@
 pub mod analyse;
 pub mod bootstrap;
 pub mod diagnostic;
+pub mod istio;
 pub mod manifest;
 pub mod source;
 pub mod translate;

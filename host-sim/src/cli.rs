@@ -38,7 +38,7 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Check(check::Args),
-    Generate(generate::Args),
+    Generate(Box<generate::Args>),
     Explain(explain::Args),
     Replay(replay::Args),
     Schema(schema::Args),

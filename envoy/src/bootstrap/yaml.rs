@@ -2,6 +2,7 @@
 
 use crate::yaml::is_plain;
 use serde_json::{Map, Value};
+use std::fmt::Write as _;
 
 /// The value as a YAML document.
 pub fn to_yaml(value: &Value) -> String {
@@ -101,7 +102,8 @@ fn quoted(text: &str) -> String {
     let mut quoted = String::new();
     for c in Value::String(text.into()).to_string().chars() {
         if c > '\u{ffff}' {
-            quoted.push_str(&format!("\\U{:08x}", u32::from(c)));
+            // Writing to a string cannot fail.
+            let _ = write!(quoted, "\\U{:08x}", u32::from(c));
         } else {
             quoted.push_str(&ascii(c.encode_utf8(&mut [0; 4])));
         }

@@ -2,6 +2,7 @@
 
 mod dynamic;
 mod envoy;
+mod istio;
 
 use super::failure::Failure;
 use super::manifests::ManifestArgs;
@@ -17,9 +18,21 @@ const EXAMPLES: &str = "Examples:
   switchyard generate manifests/ --target envoy --out out --record /var/log/recording.json
   switchyard generate manifests/ --target envoy --out out --parts    # snippets
   switchyard generate manifests/ --target envoy --out live --dynamic    # and once more for each change, while Envoy runs
+  switchyard generate manifests/ --target istio --out out --url oci://ghcr.io/me/switchyard:1 --gateway shop/edge
+  switchyard generate manifests/ --target istio --out out --url oci://ghcr.io/me/switchyard:1 --workload shop/app=front \
+    --via tags    # the filter sets tags, and Istio does the rest
 
 The mesh (VirtualServices without `gateways`, or with `mesh`) is served on --listen, gateways on their servers' ports at
-the same address.";
+the same address.
+
+With --target istio, VirtualServices annotated `switchyard.dev/embed: \"false\"` or owned by a Flagger Canary stay Istio's.
+
+  proxies                  --via cluster-header                --via tags
+  sidecar (outbound)       everything                          tags
+  Istio Gateway            everything                          tags
+  Gateway API gateway      everything, of VirtualServices      tags
+                           that name it in `gateways`
+  waypoint                 nothing: EnvoyFilters do nothing    tags";
 
 /// Generate the configuration of an Envoy with the filter in it
 #[derive(Debug, clap::Args)]
@@ -32,26 +45,33 @@ pub struct Args {
     #[arg(long, value_enum)]
     target: Target,
 
-    /// The folder to write `envoy.yaml` to; it is made where it is missing
+    /// The folder to write `envoy.yaml` or `istio.yaml` to; it is made where it is missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
     #[command(flatten)]
     envoy: envoy::Args,
+
+    #[command(flatten)]
+    istio: istio::Args,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Target {
     /// A bootstrap for Envoy
     Envoy,
+    /// Resources for Istio, to apply beside the manifests
+    Istio,
 }
 
 impl Args {
     /// Runs it.
     pub fn run(self) -> Result<(), Failure> {
-        let Self { manifests, target, out, envoy } = self;
-        match target {
-            Target::Envoy => envoy.run(&manifests, &out),
+        let Self { manifests, target, out, envoy, istio } = self;
+        match (target, istio.given()) {
+            (Target::Envoy, Some(option)) => Err(Failure::Usage(format!("`{option}` is for `--target istio`"))),
+            (Target::Envoy, None) => envoy.run(&manifests, &out),
+            (Target::Istio, _) => istio.run(&manifests, &out),
         }
     }
 }
@@ -61,7 +81,9 @@ fn write(out: &Path, files: impl IntoIterator<Item = (String, String)>) -> Resul
     fs::create_dir_all(out).map_err(|error| cannot_write(out, &error))?;
     for (name, text) in files {
         let path = out.join(name);
-        fs::write(&path, text).map_err(|error| cannot_write(&path, &error))?;
+        // Whole or not at all: somebody may read the old one, or apply it.
+        let new = path.with_extension("new");
+        fs::write(&new, text).and_then(|()| fs::rename(&new, &path)).map_err(|error| cannot_write(&path, &error))?;
         print(&format!("{}\n", path.display()))?;
     }
     Ok(())

@@ -1,0 +1,65 @@
+//! The EnvoyFilter of form (a): what a plugin cannot do by itself.
+
+use super::selection::Target;
+use super::{Settings, TESTED};
+use crate::bootstrap::{deciding_route, fault_by_header, nobody_is_internal, removing};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+const MANAGER: &str = "envoy.filters.network.http_connection_manager";
+
+/// It applies in one context only: under `ANY`, clients of inbound listeners could steer (istio.md 5.0).
+pub fn envoy_filter(
+    settings: &Settings,
+    target: &Target,
+    stripped: &BTreeSet<String>,
+    mirrors: usize,
+    makes_ids: bool,
+) -> Value {
+    let context = if target.is_gateway() { "GATEWAY" } else { "SIDECAR_OUTBOUND" };
+    let version = format!("^{}\\..*", TESTED.replace('.', "\\."));
+    let patch = |apply_to: &str, (field, at): (&str, Value), operation: &str, value: Value| {
+        let mut matches = json!({"context": context, "proxy": {"proxyVersion": version}});
+        matches[field] = at;
+        json!({"applyTo": apply_to, "match": matches, "patch": {"operation": operation, "value": value}})
+    };
+    let manager = |filter: Value| ("listener", json!({"filterChain": {"filter": filter}}));
+    let patches = [
+        // First, so that no route is there before what keeps clients from it.
+        patch(
+            "NETWORK_FILTER",
+            manager(json!({"name": MANAGER})),
+            "MERGE",
+            json!({"name": MANAGER, "typed_config": connection_manager(stripped, makes_ids)}),
+        ),
+        patch(
+            "HTTP_FILTER",
+            manager(json!({"name": MANAGER, "subFilter": {"name": "envoy.filters.http.fault"}})),
+            "MERGE",
+            fault_by_header(),
+        ),
+        patch("HTTP_ROUTE", ("routeConfiguration", json!({"vhost": {}})), "INSERT_FIRST", deciding_route(mirrors)),
+    ];
+    let mut spec = json!({"configPatches": patches});
+    for (field, value) in target.of_envoy_filter() {
+        spec[field] = value;
+    }
+    json!({
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": "EnvoyFilter",
+        "metadata": super::plugin::metadata(&settings.name, target, settings),
+        "spec": spec,
+    })
+}
+
+/// What is merged into Istio's connection manager.
+fn connection_manager(stripped: &BTreeSet<String>, makes_ids: bool) -> Value {
+    let mut manager = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "early_header_mutation_extensions": removing(stripped.iter().map(String::as_str), makes_ids),
+    });
+    if makes_ids {
+        manager["internal_address_config"] = nobody_is_internal();
+    }
+    manager
+}

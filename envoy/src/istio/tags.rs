@@ -1,0 +1,58 @@
+//! What keeps clients from choosing their tags, and Istio's own filters from being passed by.
+
+use super::configured::Configured;
+use super::{FailStrategy, Settings, Via};
+use crate::diagnostic::Diagnostic;
+use std::collections::BTreeSet;
+
+/// The headers of tags that can be removed from every request at once, on every port.
+pub fn stripped(configured: &[Configured]) -> BTreeSet<String> {
+    let mut all = configured.iter().filter(|one| one.is_enforced()).map(|one| one.stripped.clone());
+    let first = all.next().unwrap_or_default();
+    all.fold(first, |all, next| all.intersection(&next).cloned().collect())
+}
+
+/// What becomes of requests when the filter cannot run.
+///
+/// # Errors
+/// They would go on with a tag that the client chose.
+pub fn fail_strategy(
+    configured: &[Configured],
+    stripped: &BTreeSet<String>,
+    settings: &Settings,
+) -> Result<FailStrategy, Vec<Diagnostic>> {
+    let mut tags = configured.iter().filter(|one| one.is_enforced()).flat_map(|one| one.policy.tags());
+    let open = tags.find(|tag| !tag.trust_client && !stripped.contains(&*tag.header));
+    match (settings.via, settings.fail_strategy, open) {
+        (Via::ClusterHeader, None, None) => Ok(FailStrategy::Open),
+        (_, None, _) => Ok(FailStrategy::Reload),
+        (Via::ClusterHeader, Some(FailStrategy::Open), Some(tag)) => {
+            let message = format!(
+                "with FAIL_OPEN a client could choose its `{}` wherever the filter does not run: it is set for some hosts \
+                 only, so that it cannot be removed from every request before",
+                tag.header
+            );
+            Err(vec![
+                Diagnostic::unplaced(message).help("leave `--fail-strategy` out: FAIL_RELOAD is the default here"),
+            ])
+        }
+        (_, Some(strategy), _) => Ok(strategy),
+    }
+}
+
+/// Another phase, together with what Istio's own filters must not miss.
+pub fn phase(configured: &[Configured], settings: &Settings) -> Option<Diagnostic> {
+    let phase = settings.phase?;
+    let rule = configured
+        .iter()
+        .flat_map(|one| one.policy.rules())
+        .find(|rule| rule.rewrite.is_some() || rule.answer.is_some() || rule.cors.is_some())?;
+    let what = if rule.rewrite.is_some() { "rewrites the path" } else { "answers requests" };
+    let message = format!(
+        "the rule `{}/{}` {what}: in phase {} AuthorizationPolicies would not see what was asked for",
+        rule.virtual_service,
+        rule.name,
+        phase.name()
+    );
+    Some(Diagnostic::unplaced(message).help("leave `--phase` out: the filter then runs behind all of Istio's own"))
+}
