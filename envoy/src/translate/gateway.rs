@@ -14,7 +14,7 @@ pub use edge::{Edge, EdgeTls};
 pub use tls::is_cipher;
 
 use super::virtual_service::Routed;
-use super::{Notes, Options, numbered, spec};
+use super::{Around, Notes, Options, numbered, spec};
 use crate::diagnostic::did_you_mean;
 use crate::manifest::{Gateway, Kind, Manifest, Manifests};
 use std::collections::BTreeSet;
@@ -38,6 +38,10 @@ pub fn edges(manifests: &Manifests, options: &Options, routed: &[Routed], notes:
     for (own, manifest) in numbered(manifests, Kind::Gateway) {
         names.insert(id(manifest));
         let Some(written) = notes.spec::<Gateway>(manifest) else { continue };
+        // Those of other proxies of a mesh are known by their names alone (`istio`).
+        if written.servers.is_empty() && options.around == Around::Mesh {
+            continue;
+        }
         check::gateway(manifest, &written, notes);
         if is_selected(&written, options) {
             served.push(Member { own, manifest, written });
