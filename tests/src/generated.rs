@@ -84,7 +84,7 @@ impl Site {
     /// Replays a recording under the policy of these manifests. Errors: the file is of no use.
     pub fn replay(&self, file: &Path) -> Result<Replayed, String> {
         let model = self.model(Around::Bootstrap)?;
-        let listeners: Result<Vec<_>, _> = model.listeners().iter().map(|proxy| model.listener(proxy)).collect();
+        let listeners: Result<Vec<_>, _> = model.served().iter().map(|served| model.listener(served)).collect();
         let listeners = listeners.map_err(|said| told(&said))?;
         let sides: Vec<_> =
             listeners.iter().map(|listener| Side { listener: &listener.name, policy: &listener.policy }).collect();

@@ -10,6 +10,8 @@ pub mod demo;
 #[cfg(not(target_family = "wasm"))]
 pub mod differential;
 #[cfg(not(target_family = "wasm"))]
+pub mod gateways;
+#[cfg(not(target_family = "wasm"))]
 pub mod generated;
 #[cfg(not(target_family = "wasm"))]
 pub mod harness;

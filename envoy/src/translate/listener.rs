@@ -24,6 +24,8 @@ pub struct Listener<'a> {
     pub edge: Option<&'a Edge>,
     /// Hosts whose plain requests are sent to HTTPS before anything is decided.
     pub redirected: BTreeSet<String>,
+    /// Hosts that one of them would take, and whose requests are decided.
+    pub opened: BTreeSet<String>,
     model: &'a Model<'a>,
     origins: Origins,
 }
@@ -79,7 +81,8 @@ impl<'a> Listener<'a> {
             None => format!("gateway-{port}"),
         };
         let redirected = edge.map(|edge| edge.redirected(&routed, domain)).unwrap_or_default();
-        let mut listener = Self { name, document, policy, warnings: vec![], edge, redirected, model, origins };
+        let opened = edge.map(|edge| edge.opened(&redirected, &routed, domain)).unwrap_or_default();
+        let mut listener = Self { name, document, policy, warnings: vec![], edge, redirected, opened, model, origins };
         let owners: Vec<_> = routed.into_iter().zip(owners).collect();
         reach::rules(&listener, &owners, domain, &mut notes);
         listener.warnings = notes.all;

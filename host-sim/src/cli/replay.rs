@@ -54,7 +54,7 @@ impl Args {
         }
         let manifests = self.manifests.read()?;
         let model = self.manifests.model(&manifests, &self.manifests.options())?;
-        let listeners = model.listeners().iter().map(|proxy| model.listener(proxy)).collect::<Result<Vec<_>, _>>();
+        let listeners = model.served().iter().map(|served| model.listener(served)).collect::<Result<Vec<_>, _>>();
         let listeners = listeners.map_err(Failure::Invalid)?;
         let sides: Vec<_> =
             listeners.iter().map(|listener| Side { listener: &listener.name, policy: &listener.policy }).collect();

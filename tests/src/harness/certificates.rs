@@ -23,10 +23,8 @@ pub struct Certificate {
     pub certificate: String,
     /// PEM, PKCS #8.
     pub key: String,
-    /// The certificate as it is hashed by whoever pins it: DER.
+    /// The certificate, DER.
     pub der: Vec<u8>,
-    /// What is hashed by whoever pins the key: its `SubjectPublicKeyInfo`, DER.
-    pub spki: Vec<u8>,
     serial: u64,
 }
 
@@ -98,17 +96,21 @@ impl Ca {
         params.use_authority_key_identifier_extension = true;
         let key = key();
         let signed = params.signed_by(&key, &self.issuer).expect("an authority signs what it is given");
-        Certificate {
-            certificate: signed.pem(),
-            key: key.serialize_pem(),
-            der: signed.der().to_vec(),
-            spki: rcgen::PublicKeyData::subject_public_key_info(&key),
-            serial,
-        }
+        Certificate { certificate: signed.pem(), key: key.serialize_pem(), der: signed.der().to_vec(), serial }
     }
 }
 
 impl Certificate {
+    /// Its SHA-256, in hexadecimal digits: what whoever pins it writes.
+    ///
+    /// # Panics
+    /// When the library has no such suite: that is no matter of its arguments.
+    pub fn sha256(&self) -> String {
+        let suite = tokio_rustls::rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
+        let hash = suite.tls13().expect("a suite of TLS 1.3").common.hash_provider;
+        hash.hash(&self.der).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Writes `tls.crt` and `tls.key` to a folder, which is made; tells their paths in this order. Errors: they cannot
     /// be written.
     pub fn write(&self, folder: &Path) -> Result<[PathBuf; 2], String> {

@@ -6,7 +6,7 @@
 
 use super::super::typed;
 use super::{decided_route, unmatched_route};
-use crate::translate::{Edge, Listener};
+use crate::translate::Listener;
 use serde_json::{Value, json};
 
 /// The filter's name in the chain.
@@ -39,11 +39,7 @@ pub fn route_config(listener: &Listener<'_>) -> Value {
     let mut secure = virtual_host("https", redirected.iter().map(String::as_str).collect());
     secure["require_tls"] = "ALL".into();
     let mut virtual_hosts = vec![secure];
-    // Hosts of their own that a wildcard above would take.
-    let served: Vec<String> = listener.policy.hosts().iter().map(|(host, _)| host.into_owned()).collect();
-    let is_own = |host: &&String| !redirected.contains(*host) && Edge::is_covered(host, redirected);
-    let mut open: Vec<&str> = served.iter().filter(is_own).map(String::as_str).collect();
-    open.sort_unstable();
+    let mut open: Vec<&str> = listener.opened.iter().map(String::as_str).collect();
     if !redirected.contains("*") {
         open.push("*");
     }

@@ -3,8 +3,10 @@
 use super::super::virtual_service::Routed;
 use super::super::{Model, Origins, spec};
 use super::edge::Edge;
+use super::host::covers;
 use super::order::{Ordered, order};
 use crate::diagnostic::Diagnostic;
+use std::collections::{BTreeMap, BTreeSet};
 use switchyard_filter::document::Document;
 
 /// Leaves to each VirtualService the hosts and the gateways that are served here, and orders them as Istio does.
@@ -29,6 +31,7 @@ pub fn bind(
             origins.made(&format!("virtualServices[{index}].gateways"), routed.manifest, spec("gateways"));
         }
     }
+    narrow(model, edge, routed, document)?;
     match order(edge, routed, &document.proxy.namespace, domain) {
         Ordered::ByAge => {}
         Ordered::Listed(order) => {
@@ -41,6 +44,36 @@ pub fn bind(
             }
         }
         Ordered::Contradiction(first, second) => return Err(contradiction(model, edge, routed, first, second)),
+    }
+    Ok(())
+}
+
+/// Leaves out a host that another one of the same VirtualService stands for, as servers with both make them: the filter
+/// takes no overlapping hosts. Nothing changes where the same VirtualServices have both.
+fn narrow(model: &Model<'_>, edge: &Edge, routed: &[&Routed], document: &mut Document) -> Result<(), Vec<Diagnostic>> {
+    let mut claims: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    for (index, written) in document.virtual_services.iter().enumerate() {
+        for host in &written.hosts {
+            claims.entry(host.clone()).or_default().insert(index);
+        }
+    }
+    for (written, routed) in document.virtual_services.iter_mut().zip(routed) {
+        let all = written.hosts.clone();
+        let wide: Vec<&String> = all.iter().filter(|host| host.starts_with('*')).collect();
+        let wider = |host: &String| wide.iter().find(|wide| **wide != host && covers(wide, host));
+        for (host, wide) in all.iter().filter_map(|host| Some((host, *wider(host)?))) {
+            if claims.get(host) != claims.get(wide) {
+                return Err(model.manifests.all.get(routed.manifest).map_or_else(Vec::new, |manifest| {
+                    let message = format!(
+                        "port {} serves `{host}` beside `{wide}`, and other VirtualServices have one of them only: that is not supported",
+                        edge.port
+                    );
+                    let help = format!("write a VirtualService of its own for `{host}`");
+                    vec![manifest.error(&spec("hosts"), &message).help(help)]
+                }));
+            }
+            written.hosts.retain(|kept| kept != host);
+        }
     }
     Ok(())
 }

@@ -126,8 +126,12 @@ impl Edge {
         redirecting.flat_map(of).collect()
     }
 
-    /// Whether one of these hosts stands for another one.
-    pub fn is_covered(host: &str, by: &BTreeSet<String>) -> bool {
-        by.iter().any(|wide| covers(wide, host))
+    /// Hosts of VirtualServices that are not redirected and that a redirected one stands for.
+    pub fn opened(&self, redirected: &BTreeSet<String>, routed: &[&Routed], domain: &str) -> BTreeSet<String> {
+        if redirected.is_empty() {
+            return BTreeSet::new();
+        }
+        let is_taken = |host: &String| !redirected.contains(host) && redirected.iter().any(|wide| covers(wide, host));
+        routed.iter().flat_map(|routed| self.hosts(routed, domain)).filter(is_taken).collect()
     }
 }
