@@ -35,23 +35,20 @@ async fn traffic_leaves_a_place_that_fails_for_the_next_one_and_returns() {
         host.set_status(500);
     }
     let traffic = Traffic::start(&mesh, "shop");
-    let active = async || mesh.stat("shop", "outlier_detection.ejections_active").await;
-    while active().await < 2 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("two ejections", async || mesh.stat("shop", "outlier_detection.ejections_active").await == 2).await;
     let away_from: u64 = next.iter().map(Echo::count).sum();
-    eventually("the next place", || next.iter().map(Echo::count).sum::<u64>() > away_from + 20).await;
+    eventually("the next place", async || next.iter().map(Echo::count).sum::<u64>() > away_from + 20).await;
     for host in here {
         host.set_status(200);
     }
-    eventually("their return", || {
+    eventually("their return", async || {
         here.iter().all(|host| mesh.ejections(host.address()).last().is_some_and(|e| !e.ejects))
     })
     .await;
     let back = mesh::now();
     tokio::time::sleep(MERGE + SLACK).await;
     let served: u64 = here.iter().map(Echo::count).sum();
-    eventually("traffic here", || here.iter().map(Echo::count).sum::<u64>() > served + 20).await;
+    eventually("traffic here", async || here.iter().map(Echo::count).sum::<u64>() > served + 20).await;
     let seen = traffic.stop().await;
 
     // While both were away at once, all went to the next place, without an error.
@@ -88,9 +85,11 @@ async fn half_a_place_keeps_seventy_percent() {
     assert_eq!(tally(&from).len(), 3, "{from:?}");
 
     hosts[0].set_status(500);
-    while mesh.stat("shop", "outlier_detection.ejections_active").await == 0 {
+    eventually("an ejection", async || {
         ask(&mut client, "shop").await;
-    }
+        mesh.stat("shop", "outlier_detection.ejections_active").await == 1
+    })
+    .await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     from.clear();
     for _ in 0..600 {

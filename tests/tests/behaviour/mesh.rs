@@ -130,7 +130,7 @@ impl Mesh {
     /// Statuses and flags in the access log of so many requests, with how many had them; waits until they are written.
     pub async fn logged(&self, requests: usize) -> BTreeMap<(u16, String), usize> {
         let lines = |log: &str| log.lines().filter(|line| line.contains("\"GET ")).count();
-        eventually("the access log", || lines(&self.envoy.log()) >= requests).await;
+        eventually("the access log", async || lines(&self.envoy.log()) >= requests).await;
         let mut found = BTreeMap::new();
         for line in self.envoy.log().lines().filter(|line| line.contains("\"GET ")) {
             // [time] "GET / HTTP/1.1" 503 UO …
@@ -170,10 +170,17 @@ pub struct Ejection {
     pub ejects: bool,
 }
 
+impl Ejection {
+    /// How long after the other.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.at.checked_sub(earlier.at).expect("events are in order, on one day")
+    }
+}
+
 /// Now, as [`Ejection::at`] has it.
 pub fn now() -> Duration {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    since - Duration::from_secs(since.as_secs() / 86_400 * 86_400)
+    Duration::new(since.as_secs() % 86_400, since.subsec_nanos())
 }
 
 /// `2026-01-31T23:59:59.999Z`, without the day: nothing here takes one, but midnight would be seen.
@@ -188,9 +195,9 @@ fn time(written: &Value) -> Duration {
 ///
 /// # Panics
 /// When it does not within 20 s.
-pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
-    while !holds() {
+    while !holds().await {
         assert!(Instant::now() < deadline, "{what}: not within 20 s");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -137,7 +137,7 @@ async fn the_mirror_counts_a_copy_of_each_request_and_not_of_each_retry() {
         assert_eq!((response.status, responder(&response).as_str()), (200, "well"), "never the mirror's answer");
     }
     assert!(ill.count() >= 100, "there were retries");
-    eventually("every copy", || mirror.count() >= 400).await;
+    eventually("every copy", async || mirror.count() >= 400).await;
     // Copies that come too many would come now.
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!((well.count(), mirror.count()), (400, 400));
