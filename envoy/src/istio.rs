@@ -229,8 +229,8 @@ fn header(settings: &Settings, target: &selection::Target, strategy: FailStrateg
     };
     format!(
         "# Written by `switchyard generate --target istio`: do not edit, generate again.\n\
-         # To be applied beside the manifests that it was made of, for {target}:\n\
-         #   kubectl apply --server-side -f istio.yaml\n\
+         # To be applied beside the manifests that it was made of (kubectl apply --server-side -f istio.yaml), for\n\
+         # {target}.\n\
          {form}\
          # When the filter cannot run: {}. Envoy up to 1.37.0 (Istio up to 1.29) ends when the first WasmPlugin reaches it\n\
          # while it runs: roll new pods there. Pods want the annotation\n\
@@ -238,4 +238,3 @@ fn header(settings: &Settings, target: &selection::Target, strategy: FailStrateg
         strategy.name()
     )
 }
-

@@ -9,7 +9,9 @@ use crate::translate::{Listener, Model, Options};
 use crate::yaml::{Data, Node, Path};
 use std::collections::BTreeSet;
 use switchyard_filter::compile::resolve;
-use switchyard_filter::document::{Document, Mode, OnUnmatched, Proxy, VirtualService};
+use switchyard_filter::document::{
+    ControlHeaders, Document, FaultCarrier, Mode, OnUnmatched, Proxy, VirtualService,
+};
 use switchyard_filter::{Policy, compile};
 
 /// One configuration and where it counts.
@@ -224,6 +226,7 @@ impl Tagging<'_> {
         document.virtual_services.clear();
         document.services.clear();
         document.on_unmatched = OnUnmatched::Continue;
+        document.faults = FaultCarrier::Filter;
         let ports = ports(&document.proxy, self.target);
         finished(listener, document, ports, vec![])
     }
@@ -231,10 +234,13 @@ impl Tagging<'_> {
 
 fn finished(
     listener: &Listener<'_>,
-    document: Document,
+    mut document: Document,
     ports: BTreeSet<u16>,
     embedded: Vec<String>,
 ) -> Result<Configured, Vec<Diagnostic>> {
+    // The filter strips by itself, though an EnvoyFilter does before it: that is for the versions that were tested, and a
+    // connection that is older than a change of it keeps the old list.
+    document.control_headers = ControlHeaders::Remove;
     let policy = compile(&document).map_err(|errors| {
         let told = |error: &switchyard_filter::Error| match listener.place(&error.path) {
             Some((place, field)) => Diagnostic::error(place, error.message.as_str()).field(field),

@@ -6,9 +6,11 @@ use super::{note, print, print_json, tell};
 use crate::check::{reach_json, reach_lines};
 use clap::ValueEnum;
 use serde_json::json;
+use std::io;
 use switchyard_envoy::analyse::Analysis;
 use switchyard_envoy::diagnostic::{Diagnostic, Severity, sarif};
-use switchyard_envoy::manifest::Manifests;
+use switchyard_envoy::istio::drifted;
+use switchyard_envoy::manifest::{self, Manifests, ReadError};
 use switchyard_envoy::translate::Model;
 
 const EXAMPLES: &str = "Examples:
@@ -17,8 +19,9 @@ const EXAMPLES: &str = "Examples:
   kubectl get vs,dr,se,gw -A -o yaml | switchyard check - rollout.yaml --namespace workshop
   switchyard check manifests/ --format json | jq '.diagnostics[] | select(.code == \"unreachable-rule\")'
   switchyard check manifests/ --format sarif > check.sarif
+  kubectl get wasmplugin,virtualservice,destinationrule -A -o yaml | switchyard check --applied -
 
-Exit codes: 0 where nothing is wrong (warnings are no errors), 2 for wrong usage, 3 for an invalid policy, 4 for a file
+Exit codes: 0 where nothing is wrong (warnings are no errors), 1 for anything wrong with what is --applied, 2 for wrong usage, 3 for an invalid policy, 4 for a file
 that cannot be opened or decoded.
 
 A rule that no request reaches is a warning, proven by comparing conditions as languages; where that takes too long, a note
@@ -34,6 +37,11 @@ pub struct Args {
     /// Tell for each rule a request that reaches it, or which rules before take all of its requests
     #[arg(long)]
     reach: bool,
+
+    /// Check live resources instead: WasmPlugins of ours that do not compile or share a workload, and what they embed and
+    /// has drifted since. FILE is what `kubectl get wasmplugin,virtualservice,destinationrule -A -o yaml` prints, or `-`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["manifests", "reach"])]
+    applied: Option<String>,
 
     /// Diagnostics to stderr for people; or to stdout an object with `errors`, `warnings`, `undecided` and `diagnostics`,
     /// or a log in SARIF 2.1.0
@@ -56,6 +64,9 @@ enum Format {
 impl Args {
     /// Runs it.
     pub fn run(self) -> Result<(), Failure> {
+        if let Some(file) = &self.applied {
+            return self.live(file);
+        }
         let manifests = match (self.manifests.read(), self.format) {
             (Err(Failure::Invalid(found)), Format::Json | Format::Sarif) => return self.wrong(&found),
             (read, _) => read?,
@@ -68,6 +79,28 @@ impl Args {
         };
         let analysis = Analysis::new(&model).map_err(Failure::Invalid)?;
         self.right(&manifests, &model, &analysis)
+    }
+
+    /// Checks what is in force.
+    fn live(&self, file: &str) -> Result<(), Failure> {
+        let read = manifest::read(&[file.to_owned()], None, &mut io::stdin().lock());
+        let live = read.map_err(|error| match error {
+            ReadError::Open(_) => Failure::File(error.to_string()),
+            ReadError::Invalid(found) => Failure::Invalid(found),
+        })?;
+        let found = drifted(&live).map_err(Failure::Invalid)?;
+        match self.format {
+            Format::Json => print_json(&counted_json(&found))?,
+            Format::Sarif => print_json(&sarif(&found, &[]))?,
+            Format::Human => tell(&found),
+        }
+        if !found.is_empty() {
+            return Err(Failure::Expectation(format!("{} wrong with what is applied", plural(found.len(), "thing"))));
+        }
+        if self.format == Format::Human {
+            print("ok: what is applied compiles, and is what was generated\n")?;
+        }
+        Ok(())
     }
 
     /// Tells what is wrong.
