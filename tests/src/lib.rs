@@ -21,4 +21,6 @@ pub mod istio;
 #[cfg(not(target_family = "wasm"))]
 pub mod rng;
 #[cfg(not(target_family = "wasm"))]
+pub mod rollout;
+#[cfg(not(target_family = "wasm"))]
 pub mod scenario;

@@ -46,7 +46,7 @@ pub fn run(bootstrap: Value, out: &Path, admin: SocketAddr, patience: Duration) 
     // Clusters are written twice when some of them go.
     written.sort();
     written.dedup();
-    written.iter().try_for_each(|name| print(&format!("{}\n", folder.path().join(name).display())))
+    written.iter().try_for_each(|name| print(&format!("{}\n", out.join(name).display())))
 }
 
 /// Changes the files of a running Envoy.
