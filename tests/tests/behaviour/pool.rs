@@ -17,7 +17,7 @@ async fn hammer(mut client: Client, until: Instant) -> Vec<(Instant, u16)> {
         seen.push((Instant::now(), response.status));
         // Refusals take no time: without a pause the clients would take the cores from Envoy and the upstream.
         if response.status != 200 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
     seen
