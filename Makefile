@@ -89,4 +89,4 @@ clean-cache: ## remove the tools that were installed (Envoy, Node, wasm-opt, the
 	@cache=$${SWITCHYARD_CACHE:-$$HOME/.cache/switchyard}; \
 		rm -rf "$$cache"/{,.}envoy-* "$$cache"/{,.}node-* "$$cache"/{,.}wasm-* "$$cache"/{,.}istio*-* \
 			"$$cache"/{,.}pilot-agent-* "$$cache"/{,.}kube*-* \
-			"$$cache"/{,.}debian-* "$$cache"/{,.}prometheus-*
+			"$$cache"/{,.}debian-* "$$cache"/{,.}docker-compose-* "$$cache"/{,.}prometheus-*

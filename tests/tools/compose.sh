@@ -37,6 +37,13 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 trap 'exit 129' HUP
 
+# The file, Grafana included, as both generations of Compose read it; what runs is one of them.
+v2=$("$tools/docker-compose.sh")
+for each in "$compose" "$v2"; do
+  COMPOSE_PROFILES=grafana,walk "$each" --project-directory envoy/demo --file envoy/demo/docker-compose.yml config --quiet ||
+    die "\`$each\` does not take envoy/demo/docker-compose.yml (see above)"
+done
+
 # --- what the images are made of -------------------------------------------------------------------------------------
 base() { # SCRATCH: the base, as Debian's own image has it: packages marked essential, no documentation
   debootstrap --variant=minbase "$suite" "$1/root" "$mirror" && tar -C "$1/root" --exclude=./var/cache/apt \

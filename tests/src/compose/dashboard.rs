@@ -27,16 +27,21 @@ pub async fn check(since: u64) -> Result<Vec<Measure>, String> {
     let text = fs::read_to_string(DASHBOARD).map_err(|error| format!("`{DASHBOARD}`: {error}"))?;
     let dashboard: Value = serde_json::from_str(&text).map_err(|error| format!("`{DASHBOARD}`: {error}"))?;
     let mut client = Client::new(resolve(PROMETHEUS).await?);
-    let mut measures = Vec::new();
-    for (panel, query) in queries(&dashboard) {
+    let queries = queries(&dashboard);
+    let mut empty = Vec::new();
+    for (panel, query) in &queries {
         let target = format!("/api/v1/query_range?query={}&start={since}&end={}&step={STEP}", encode(query), now());
         let response = client.get(PROMETHEUS, &target).await?;
         if response.status != 200 {
             return Err(format!("panel `{panel}`: status {}: {}", response.status, response.text()));
         }
         let (points, above) = points(&response.json()?);
-        measures.push(Measure::at_least(format!("`{panel}`, points above 0 of {points}"), above, 1));
+        if above == 0 {
+            empty.push(Measure::at_least(format!("`{panel}`, points above 0 of {points}"), above, 1));
+        }
     }
+    let mut measures = vec![Measure::all("queries that return data", queries.len() - empty.len(), queries.len())];
+    measures.extend(empty);
     Ok(measures)
 }
 

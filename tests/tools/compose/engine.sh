@@ -59,4 +59,9 @@ quietly compose build policy
 phase "start"
 quietly compose up -d --no-build
 phase "walk"
-compose run --rm -T walk
+# Detached, and read from its log: docker-compose 1.29 loses what a container says before it listens.
+walk=$(compose run --detach walk 2> "$work/last.log") || { cat "$work/last.log" >&2; exit 1; }
+docker logs --follow "$walk"
+code=$(docker wait "$walk")
+docker rm "$walk" > /dev/null
+exit "$code"
