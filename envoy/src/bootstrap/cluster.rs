@@ -90,14 +90,17 @@ fn cluster(
     subset: Option<&KnownSubset>,
 ) -> Result<Option<Cluster>, Vec<Diagnostic>> {
     let policy = known.policy_of(subset, port.number);
-    let endpoints: Vec<_> = known.endpoints_of(subset).collect();
+    let is_gateway = model.is_gateway();
+    let endpoints: Vec<_> =
+        known.endpoints_of(subset).filter(|endpoint| endpoint.ports.contains_key(&port.number)).collect();
+    let is_resolved = matches!(known.resolve, Resolve::Dns | Resolve::DnsRoundRobin);
     // istio.md 2.0: no cluster where there is no name to resolve; with fixed addresses there is one, without hosts.
-    if endpoints.is_empty() && known.resolve != Resolve::Static && !is_passthrough_subset(subset) {
+    if endpoints.is_empty() && is_resolved && !is_passthrough_subset(subset) {
         return Ok(None);
     }
     let subset_name = subset.map_or("", |subset| subset.name.as_str());
     let name = format!("outbound|{}|{subset_name}|{}", port.number, known.host);
-    let mut options = HttpProtocolOptions::of(port, policy.connection_pool);
+    let mut options = HttpProtocolOptions::of(port, is_gateway, policy.connection_pool);
     let tls = policy.tls.as_ref().map(|(tls, origin)| transport_socket::Tls {
         written: tls,
         origin,
@@ -106,20 +109,26 @@ fn cluster(
     });
     let transport_socket = transport_socket::of(model, tls, policy.proxy_protocol, &mut options)?;
     let common_lb_config = CommonLb::of(&policy);
-    let is_passthrough = is_passthrough(&policy);
+    let is_forwarding = known.resolve == Resolve::Forward && !is_gateway;
+    // What a subset says itself counts here whatever is said of the port.
+    let is_passthrough = is_forwarding || is_passthrough(&policy) || is_passthrough_subset(subset);
     let load_assignment = (!is_passthrough).then(|| {
         let mut groups = endpoints::by_locality(&endpoints, port.number);
-        let is_resolved = known.resolve != Resolve::Static;
         priority::apply(&mut groups, &policy, &model.locality(), &model.proxy_labels(), is_resolved);
         ClusterLoadAssignment::new(&name, groups)
     });
     let (discovery_type, cluster_type) = discovery::of(known.resolve, is_passthrough);
+    let mut load_balancing = LoadBalancing::of(policy.load_balancer);
+    if is_passthrough {
+        load_balancing
+            .forward(known.forwarded_ports.get(&port.number).copied().filter(|_| known.resolve == Resolve::Forward));
+    }
     let tcp = policy.connection_pool.and_then(|pool| pool.tcp.as_ref());
     Ok(Some(Cluster {
         discovery_type,
         cluster_type,
         connect_timeout: tcp.and_then(|tcp| tcp.connect_timeout).unwrap_or(CONNECT_TIMEOUT),
-        load_balancing: LoadBalancing::of(policy.load_balancer),
+        load_balancing,
         common_lb_config,
         circuit_breakers: CircuitBreakers::of(policy.connection_pool, policy.retry_budget),
         outlier_detection: policy.outlier_detection.map(OutlierDetection::of),

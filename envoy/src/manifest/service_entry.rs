@@ -70,7 +70,7 @@ choice! {
 choice! {
     /// How endpoints are found.
     pub enum Resolution {
-        /// Wherever the caller was going: not built yet.
+        /// Wherever the caller was going.
         None = "NONE",
         /// Addresses as written.
         Static = "STATIC",
@@ -94,8 +94,9 @@ record! {
         locality: String = "locality",
         /// Its share of load balancing, from 1. Default: 1.
         weight: u32 = "weight",
-        /// Its identity. Decides nothing here.
+        /// The identity that its certificate shows, below that of the mesh and the namespace.
         service_account: String = "serviceAccount",
+        /// Its network: endpoints have it as a label; ways between networks are not known here.
+        network: String = "network",
     }
-    later { "network" }
 }

@@ -214,7 +214,6 @@ metadata: {name: b}
     policy.yaml:18:20 ports[0].number: `70000` is out of range: 0 to 65535
     policy.yaml:19:16 endpoints[0]: `address` is missing
     policy.yaml:19:16 endpoints[0].adress: unknown field `adress`, did you mean `address`?
-    policy.yaml:19:35 endpoints[0].network: `network` is not supported yet
     policy.yaml:26:6 servers[0]: `hosts` is missing
     policy.yaml:26:21 servers[0].port.number: expected a whole number, found the string `http`
     policy.yaml:32:9 mode: expected one of `enforce`, `observe`, found `true`

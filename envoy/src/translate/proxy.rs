@@ -1,5 +1,6 @@
 //! The proxy that is generated for: its labels and where it is.
 
+use super::gateway::MESH;
 use super::locality::Locality;
 use super::{Model, Options, Origin, spec};
 use crate::diagnostic::Diagnostic;
@@ -19,6 +20,11 @@ impl Model<'_> {
     /// Where the proxy is.
     pub fn locality(&self) -> Locality {
         Locality::parse(&self.options.locality)
+    }
+
+    /// Whether it is a gateway, and nothing beside a workload (istio.md 2.0, 2.2: it forwards and sniffs nothing).
+    pub fn is_gateway(&self) -> bool {
+        self.listeners().iter().all(|proxy| !proxy.gateways.iter().any(|gateway| gateway == MESH))
     }
 
     /// The proxy's labels, with those of its place.

@@ -781,6 +781,14 @@ metadata: {name: nothing}
        |
        = help: list its `endpoints`
 
+    error: several hosts need ports with a `protocol`
+      --> a.yaml:30:12
+       |
+    30 |   ports: [{number: 80, name: a}, {number: 80, name: a}, {number: 0, name: b}]
+       |            ^^^^^^ ports[0]
+       |
+       = help: write `protocol: HTTP`, by which hosts can be told apart
+
     error: the port `80` is listed twice
       --> a.yaml:30:43
        |
@@ -799,14 +807,13 @@ metadata: {name: nothing}
     30 |   ports: [{number: 80, name: a}, {number: 80, name: a}, {number: 0, name: b}]
        |                                                                  ^ ports[2].number
 
-    error: another ServiceEntry has the host `a.example.com` too: that is not supported yet
-      --> a.yaml:36:11
+    error: several hosts need ports with a `protocol`
+      --> a.yaml:38:12
        |
-    28 |   hosts: [a.example.com, '*.example.com']
-       |           ------------- first written here
-    ...
-    36 |   hosts: [A.example.com, b.example.com]
-       |           ^^^^^^^^^^^^^ hosts[0]
+    38 |   ports: [{number: 80, name: http}]
+       |            ^^^^^^ ports[0]
+       |
+       = help: write `protocol: HTTP`, by which hosts can be told apart
 
     error: `b` is no IP address
       --> a.yaml:39:25
@@ -824,25 +831,11 @@ metadata: {name: nothing}
        |
        = help: did you mean `http`?
 
-    error: `resolution: NONE` is not supported yet
-      --> a.yaml:44:1
-       |
-    44 | spec: {hosts: [c.example.com]}
-       | ^^^^ resolution
-       |
-       = help: write `STATIC` or `DNS`
-
     error: `ports` is missing: a host needs a port
       --> a.yaml:44:1
        |
     44 | spec: {hosts: [c.example.com]}
        | ^^^^ spec
-
-    warning: `c.example.com` has no endpoints: requests to it get 503
-      --> a.yaml:44:16
-       |
-    44 | spec: {hosts: [c.example.com]}
-       |                ^^^^^^^^^^^^^ hosts[0]
 
     error: `resolution: DNS_ROUND_ROBIN` takes one endpoint
       --> a.yaml:53:30

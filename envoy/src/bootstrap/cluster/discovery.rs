@@ -40,7 +40,8 @@ pub fn of(resolve: Resolve, is_passthrough: bool) -> (Option<DiscoveryType>, Opt
         return (Some(DiscoveryType::OriginalDst), None);
     }
     let single = match resolve {
-        Resolve::Static => return (Some(DiscoveryType::Static), None),
+        // Only a gateway gets here with it, and knows no way to pass anything on: Istio has it ask for endpoints.
+        Resolve::Static | Resolve::Forward => return (Some(DiscoveryType::Static), None),
         Resolve::Dns => false,
         Resolve::DnsRoundRobin => true,
     };

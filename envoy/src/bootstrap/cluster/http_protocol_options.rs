@@ -66,7 +66,7 @@ struct Http2 {
 
 impl HttpProtocolOptions {
     /// What a port and a pool say, in Istio's order: the port, the upgrade, the pool, the client's version.
-    pub fn of(port: KnownPort, pool: Option<&ConnectionPool>) -> Self {
+    pub fn of(port: KnownPort, is_gateway: bool, pool: Option<&ConnectionPool>) -> Self {
         let http = pool.and_then(|pool| pool.http.as_ref());
         let tcp = pool.and_then(|pool| pool.tcp.as_ref());
         let positive = |number: i32| u32::try_from(number).ok().filter(|number| *number > 0);
@@ -78,10 +78,12 @@ impl HttpProtocolOptions {
             max_connection_duration: tcp.and_then(|tcp| tcp.max_connection_duration),
             max_requests_per_connection: http.and_then(|http| positive(http.max_requests_per_connection)),
         };
-        let version = if http.is_some_and(|http| http.use_client_protocol) {
+        // Whatever is written: an upgrade comes after what the caller speaks in istiod.
+        let sniffs = port.is_unsaid() && !is_gateway;
+        let version = if sniffs || http.is_some_and(|http| http.use_client_protocol) {
             let downstream = Downstream { http_protocol_options: Empty {}, http2_protocol_options: Http2::default() };
             Some(Version::UseDownstreamProtocolConfig(downstream))
-        } else if port.http2 || upgrades {
+        } else if port.is_http2() || upgrades {
             Some(Version::ExplicitHttpConfig(Explicit::Http2ProtocolOptions(Http2 { max_concurrent_streams })))
         } else {
             None

@@ -17,6 +17,8 @@ pub struct LoadBalancing {
     ring_hash_lb_config: Option<Ring>,
     #[serde(skip_serializing_if = "Option::is_none")]
     maglev_lb_config: Option<Table>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original_dst_lb_config: Option<OriginalDst>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -51,6 +53,11 @@ struct RuntimeDouble {
 }
 
 #[derive(Debug, Serialize)]
+struct OriginalDst {
+    upstream_port_override: u16,
+}
+
+#[derive(Debug, Serialize)]
 struct Ring {
     minimum_ring_size: u32,
 }
@@ -80,11 +87,24 @@ impl LoadBalancing {
             round_robin_lb_config: in_turn,
             ring_hash_lb_config: None,
             maglev_lb_config: None,
+            original_dst_lb_config: None,
         };
         if let Some(hash) = written.and_then(|written| written.consistent_hash.as_ref()) {
             all.hash(hash);
         }
         all
+    }
+
+    /// Where the caller was going, at another port if there is one: nothing is chosen.
+    pub fn forward(&mut self, port: Option<u16>) {
+        *self = Self {
+            lb_policy: Policy::ClusterProvided,
+            least_request_lb_config: None,
+            round_robin_lb_config: None,
+            ring_hash_lb_config: None,
+            maglev_lb_config: None,
+            original_dst_lb_config: port.map(|upstream_port_override| OriginalDst { upstream_port_override }),
+        };
     }
 
     /// By a hash: on a ring of 1024 places, if nothing else is written.

@@ -1,7 +1,7 @@
 //! Services of Kubernetes, with the `EndpointSlices` of their pods where there are any.
 
 use super::super::{Notes, numbered, spec};
-use super::{Endpoint, Known, KnownPort, Origin, Resolve, is_http2};
+use super::{Endpoint, Known, KnownPort, Origin, Resolve, Speaks};
 use crate::manifest::{EndpointSlice, Kind, Manifest, Manifests, Service, ServicePort};
 use crate::yaml::Path;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +39,7 @@ pub fn add(manifests: &Manifests, domain: &str, all: &mut BTreeMap<String, Known
             subsets: vec![],
             policy: None,
             subject_alt_names: vec![],
+            forwarded_ports: BTreeMap::new(),
             origin: Origin { manifest: index, field: "ports".into() },
         });
     }
@@ -126,10 +127,23 @@ fn tcp_ports<'a>(manifest: &Manifest, service: &'a Service, notes: &mut Notes) -
             notes.push(manifest.warning(&spec(&format!("ports[{index}].protocol")), &message).code("ignored-port"));
             continue;
         }
-        let http2 = is_http2(&port.app_protocol) || is_http2(&port.name);
-        ports.push((port, KnownPort { number: port.port, http2 }));
+        let speaks = speaks(if port.app_protocol.is_empty() { &port.name } else { &port.app_protocol });
+        ports.push((port, KnownPort { number: port.port, speaks }));
     }
     ports
+}
+
+/// What `appProtocol` says, or else the name up to its `-` (istio.md 2.2).
+fn speaks(written: &str) -> Speaks {
+    let written = written.to_ascii_lowercase();
+    let written = written.strip_prefix("kubernetes.io/").unwrap_or(&written);
+    let protocol =
+        if written.starts_with("grpc-web") { "grpc-web" } else { written.split('-').next().unwrap_or_default() };
+    match protocol {
+        "http2" | "grpc" | "grpc-web" | "h2c" => Speaks::Http2,
+        "http" => Speaks::Http1,
+        _ => Speaks::Unsaid,
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,271 @@
+//! ServiceEntries: services, each a host with the ports and endpoints of all that name it (istio.md 2.0).
+
+mod check;
+
+use super::super::locality::Locality;
+use super::super::{Notes, numbered, spec};
+use super::workload;
+use super::{Endpoint, Known, KnownPort, Origin, Resolve, Speaks};
+use crate::manifest::{Kind, Manifest, Manifests, Resolution, ServiceEntry, ServiceEntryPort, WorkloadEntry};
+use check::{check, host_error};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// Istio's, unless a mesh says otherwise: what identities of workloads begin with.
+const TRUST_DOMAIN: &str = "cluster.local";
+
+/// The label that Istio gives endpoints of a network.
+const NETWORK: &str = "topology.istio.io/network";
+
+/// A ServiceEntry.
+struct Entry<'a> {
+    index: usize,
+    manifest: &'a Manifest,
+    written: ServiceEntry,
+    /// Those that it lists, or selects.
+    endpoints: Vec<WorkloadEntry>,
+}
+
+/// A host of a ServiceEntry: Istio's service.
+#[derive(Clone, Copy)]
+struct Service<'a> {
+    entry: &'a Entry<'a>,
+    at: usize,
+    host: &'a str,
+}
+
+/// Every host that the proxy sees, with the endpoints of all ServiceEntries of its namespace that have it.
+pub fn read(manifests: &Manifests, notes: &mut Notes) -> BTreeMap<String, Known> {
+    let workloads = workload::read(manifests, notes);
+    let mut entries = vec![];
+    for (index, manifest) in numbered(manifests, Kind::ServiceEntry) {
+        let Some(written) = notes.spec::<ServiceEntry>(manifest) else { continue };
+        check(manifest, &written, notes);
+        if !written.is_seen_by(&manifests.namespace, &manifest.namespace) {
+            let message = format!("this is not exported to the proxy's namespace `{}`", manifests.namespace);
+            notes.push(manifest.warning(&spec("exportTo"), &message).code("not-exported"));
+        }
+        let endpoints = workload::endpoints(&written, &manifest.namespace, &workloads);
+        entries.push(Entry { index, manifest, written, endpoints });
+    }
+    let hosts: Vec<(usize, usize, String)> = entries
+        .iter()
+        .enumerate()
+        .flat_map(|(entry, one)| {
+            one.written.hosts.iter().enumerate().map(move |(at, host)| (entry, at, host.to_ascii_lowercase()))
+        })
+        .collect();
+    let services: Vec<Service<'_>> = hosts
+        .iter()
+        .filter_map(|(entry, at, host)| Some(Service { entry: entries.get(*entry)?, at: *at, host }))
+        .filter(|service| host_error(service.host).is_none())
+        .collect();
+    let mut seen: Vec<Service<'_>> = services
+        .iter()
+        .copied()
+        .filter(|service| service.entry.written.is_seen_by(&manifests.namespace, &service.entry.manifest.namespace))
+        .collect();
+    seen.sort_by(|a, b| a.order(&manifests.namespace).cmp(&b.order(&manifests.namespace)));
+    let mut all: BTreeMap<&str, Merged<'_>> = BTreeMap::new();
+    for service in seen {
+        match all.get_mut(service.host) {
+            Some(merged) => merged.add(service, notes),
+            None => {
+                all.insert(service.host, Merged { first: service, ports: service.ports().collect() });
+            }
+        }
+    }
+    let known = |(host, merged): (&str, Merged<'_>)| {
+        let known = merged.known(services.iter().filter(|service| service.is_of(&merged.first)));
+        // What is wrong with those that are listed is told there.
+        let lists = !merged.first.entry.written.endpoints.is_empty();
+        if known.endpoints.is_empty() && !lists && known.resolve != Resolve::Forward {
+            let message = format!("`{host}` has no endpoints: requests to it get 503");
+            let first = &merged.first;
+            notes.push(first.entry.manifest.warning(&spec(&first.field()), &message).code("no-endpoints"));
+        }
+        let crowded = |port: &KnownPort| {
+            known.endpoints.iter().filter(|endpoint| endpoint.ports.contains_key(&port.number)).count() > 1
+        };
+        if known.resolve == Resolve::DnsRoundRobin && known.ports.iter().any(crowded) {
+            // Listed in one ServiceEntry they are told there.
+            let first = &merged.first;
+            if first.entry.written.endpoints.len() < 2 {
+                let message = format!("`resolution: DNS_ROUND_ROBIN` takes one endpoint, and `{host}` has several");
+                let found = first.entry.manifest.error(&spec(&first.field()), &message);
+                notes.push(found.help("write `resolution: DNS`"));
+            }
+        }
+        (host.to_owned(), known)
+    };
+    all.into_iter().map(known).collect()
+}
+
+impl<'a> Service<'a> {
+    fn field(&self) -> String {
+        format!("hosts[{}]", self.at)
+    }
+
+    /// Those for the proxy's namespace alone come first, then those that name it, then those for all; of these the
+    /// oldest, then the first by namespace and name: never by file.
+    fn order(&self, proxy: &str) -> (u8, &'a str, &'a str, &'a str, usize) {
+        let Manifest { creation_timestamp, namespace, name, .. } = self.entry.manifest;
+        let is_named = |one: &String| one == proxy || (one == "." && namespace == proxy);
+        let export = &self.entry.written.export_to;
+        let rank = if export.is_empty() || export.iter().any(|one| one == "*") || !export.iter().any(is_named) {
+            2
+        } else {
+            u8::from(namespace != proxy)
+        };
+        (rank, creation_timestamp, namespace, name, self.entry.index)
+    }
+
+    /// Whether its endpoints are those of a service.
+    fn is_of(&self, other: &Self) -> bool {
+        self.host == other.host && self.entry.manifest.namespace == other.entry.manifest.namespace
+    }
+
+    fn ports(&self) -> impl Iterator<Item = &'a ServiceEntryPort> + use<'a> {
+        self.entry.written.ports.iter()
+    }
+
+    /// Whether both are one service: `canMergeServices` of istiod.
+    fn fits(&self, other: &Self) -> bool {
+        let (one, two) = (&self.entry.written, &other.entry.written);
+        let exports = |entry: &ServiceEntry| entry.export_to.iter().cloned().collect::<BTreeSet<_>>();
+        let selects =
+            |entry: &ServiceEntry| entry.workload_selector.as_ref().map(|by| by.labels.clone()).unwrap_or_default();
+        one.resolution == two.resolution
+            && self.entry.manifest.labels == other.entry.manifest.labels
+            && selects(one) == selects(two)
+            && exports(one) == exports(two)
+    }
+
+    /// A name without endpoints is resolved itself.
+    fn itself(&self) -> Option<WorkloadEntry> {
+        let Entry { written, .. } = self.entry;
+        let is_resolved = matches!(written.resolution, Resolution::Dns | Resolution::DnsRoundRobin);
+        let is_alone = written.endpoints.is_empty() && written.workload_selector.is_none();
+        (is_resolved && is_alone).then(|| WorkloadEntry { address: self.host.to_owned(), ..WorkloadEntry::default() })
+    }
+}
+
+/// ServiceEntries of a host that are one service.
+struct Merged<'a> {
+    first: Service<'a>,
+    ports: Vec<&'a ServiceEntryPort>,
+}
+
+impl<'a> Merged<'a> {
+    /// Adds the ports of another ServiceEntry with the same host, where Istio takes both for one service.
+    fn add(&mut self, other: Service<'a>, notes: &mut Notes) {
+        let missing = other.ports().filter(|port| !self.ports.iter().any(|own| own.number == port.number));
+        let missing: Vec<_> = missing.collect();
+        let is_of = self.first.is_of(&other);
+        if is_of && (missing.is_empty() || self.first.fits(&other)) {
+            self.ports.extend(missing);
+            return;
+        }
+        let first = self.first.entry.manifest;
+        let message = format!(
+            "{} no effect: the ServiceEntry `{}/{}` comes first and has `{}` too",
+            if is_of { "its ports have" } else { "this host has" },
+            first.namespace,
+            first.name,
+            other.host
+        );
+        let found = other.entry.manifest.warning(&spec(&other.field()), &message).code("ignored-field");
+        notes.push(found.also(first.place(&spec(&self.first.field())), "this one counts"));
+    }
+
+    /// The service, with the endpoints of all that have its host in its namespace.
+    fn known<'s>(&self, all: impl Iterator<Item = &'s Service<'s>>) -> Known {
+        let Entry { index, manifest, written, .. } = self.first.entry;
+        let forwarded = written.ports.iter().filter_map(|port| Some((port.number, port.target_port?)));
+        let mut known = Known {
+            host: self.first.host.to_owned(),
+            namespace: manifest.namespace.clone(),
+            ports: self
+                .ports
+                .iter()
+                .map(|port| KnownPort { number: port.number, speaks: speaks(&port.protocol) })
+                .collect(),
+            resolve: resolve(written.resolution),
+            endpoints: vec![],
+            subsets: vec![],
+            policy: None,
+            subject_alt_names: vec![],
+            forwarded_ports: forwarded.collect(),
+            origin: Origin { manifest: *index, field: self.first.field() },
+        };
+        let mut identities: BTreeSet<String> = written.subject_alt_names.iter().cloned().collect();
+        for service in all {
+            for endpoint in service.entry.endpoints.iter().chain(&service.itself()) {
+                if !endpoint.service_account.is_empty() {
+                    let account = &endpoint.service_account;
+                    identities.insert(format!("spiffe://{TRUST_DOMAIN}/ns/{}/sa/{account}", known.namespace));
+                }
+                known.endpoints.extend(self.resolved(endpoint, service, known.resolve));
+            }
+        }
+        known.subject_alt_names = identities.into_iter().collect();
+        known
+    }
+
+    /// An endpoint with its port for each port of the service that has one: what it maps, else the target port, else the
+    /// same. Where names are resolved, ports are one by their number, else by their name, as in istiod.
+    fn resolved(&self, endpoint: &WorkloadEntry, service: &Service<'_>, resolve: Resolve) -> Option<Endpoint> {
+        let by_number = matches!(resolve, Resolve::Dns | Resolve::DnsRoundRobin);
+        if !by_number && endpoint.address.parse::<IpAddr>().is_err() {
+            return None;
+        }
+        let is_same = |one: &ServiceEntryPort, two: &ServiceEntryPort| {
+            if by_number { one.number == two.number } else { one.name == two.name }
+        };
+        let number = |port: &ServiceEntryPort| {
+            endpoint.ports.get(&port.name).copied().or(port.target_port).unwrap_or(port.number)
+        };
+        let target = |own: &&ServiceEntryPort| {
+            let port = service.ports().find(|port| is_same(own, port))?;
+            Some((own.number, number(port)))
+        };
+        let ports: BTreeMap<u16, u16> = self.ports.iter().filter_map(target).collect();
+        let place = locality(endpoint);
+        let mut labels = endpoint.labels.clone();
+        Locality::parse(&place).label(&mut labels);
+        if !endpoint.network.is_empty() {
+            labels.entry(NETWORK.to_owned()).or_insert_with(|| endpoint.network.clone());
+        }
+        (!ports.is_empty()).then(|| Endpoint {
+            address: endpoint.address.clone(),
+            ports,
+            labels,
+            locality: place,
+            weight: endpoint.weight.max(1),
+        })
+    }
+}
+
+/// Where an endpoint is: as it says, else as its label does, which has dots for slashes.
+fn locality(endpoint: &WorkloadEntry) -> String {
+    let label = endpoint.labels.get("istio-locality").filter(|_| endpoint.locality.is_empty());
+    label.map_or_else(|| endpoint.locality.clone(), |label| label.replace('.', "/"))
+}
+
+fn resolve(written: Resolution) -> Resolve {
+    match written {
+        Resolution::None => Resolve::Forward,
+        Resolution::Static => Resolve::Static,
+        Resolution::Dns => Resolve::Dns,
+        Resolution::DnsRoundRobin => Resolve::DnsRoundRobin,
+    }
+}
+
+/// As it is written: of a ServiceEntry's port the name says nothing.
+fn speaks(protocol: &str) -> Speaks {
+    match protocol.to_ascii_uppercase().as_str() {
+        "" => Speaks::Unsaid,
+        "HTTP2" | "GRPC" => Speaks::Http2,
+        _ => Speaks::Http1,
+    }
+}
