@@ -1,0 +1,45 @@
+//! `manifests/` in a mesh: `kubectl apply -k` of the base, of who may roll out, and of each overlay in turn, with the filter
+//! from a registry, a gateway and a sidecar under istio-agent, and what then comes of requests.
+
+#![cfg(not(target_family = "wasm"))]
+
+#[path = "istio_manifests/steps.rs"]
+mod steps;
+#[path = "istio_manifests/workshop.rs"]
+mod workshop;
+
+use workshop::{DEPLOYER, Workshop};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_working_set_does_what_its_files_say() {
+    let workshop = Workshop::start().await.unwrap();
+    workshop.chain.kubectl(&["apply", "-k", "manifests/admission", "--validate=strict"]).await.unwrap();
+    steps::others_are_refused(&workshop).await;
+
+    // The plugins are there before the pods that they are for, as the first Wasm must be (istio.md 5.6).
+    workshop.apply("canary", DEPLOYER).await.unwrap();
+    let mut proxies = workshop.proxies().await.unwrap();
+    workshop.synced(&mut proxies).await.unwrap();
+    steps::canary_at_the_gateway(&workshop, &proxies).await;
+    steps::canary_in_the_mesh(&workshop, &proxies).await;
+
+    workshop.apply("blue-green", DEPLOYER).await.unwrap();
+    workshop.synced(&mut proxies).await.unwrap();
+    steps::blue_green(&workshop, &proxies).await;
+
+    workshop.apply("fault-test", DEPLOYER).await.unwrap();
+    workshop.synced(&mut proxies).await.unwrap();
+    steps::fault_test(&workshop, &proxies).await;
+
+    // The other form has no EnvoyFilter, and `apply` takes nothing away.
+    for namespace in ["workshop", "workshop-ingress"] {
+        let arguments = ["delete", "envoyfilter", "-n", namespace, "switchyard", "--as", DEPLOYER];
+        workshop.chain.kubectl(&arguments).await.unwrap();
+    }
+    workshop.apply("tags", DEPLOYER).await.unwrap();
+    workshop.synced(&mut proxies).await.unwrap();
+    steps::tags(&workshop, &proxies).await;
+
+    steps::what_was_generated_stays_the_deployers(&workshop).await;
+    steps::each_file_is_valid_to_the_api_server(&workshop).await;
+}
