@@ -40,6 +40,11 @@ impl Process {
         self.kept.ended()
     }
 
+    /// Waits until it ends by itself. Errors: it lives on, for so long.
+    pub async fn wait_ended(&mut self, patience: Duration) -> Result<ExitStatus, String> {
+        self.kept.wait(patience).await.ok_or_else(|| format!("{} lives after {patience:?}", self.name))
+    }
+
     /// All that it wrote to stdout and stderr.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()

@@ -30,6 +30,11 @@ impl Running {
         &self.proxy
     }
 
+    /// The id of its process, which is that of its process group too: the agent's, or Envoy's.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Its Envoy's admin interface.
     pub fn admin(&self) -> Admin {
         self.admin
@@ -123,7 +128,7 @@ impl Running {
 
     /// Waits until it ends by itself. Errors: it lives on, for so long.
     pub async fn wait_ended(&mut self, patience: Duration) -> Result<ExitStatus, String> {
-        eventually_mut(self, patience).await
+        self.process.wait_ended(patience).await
     }
 
     /// All that it wrote, the agent's and Envoy's lines.
@@ -143,17 +148,6 @@ impl Drop for Running {
             // The Envoy of an agent is in its process group.
             let group = format!("-{}", self.process.id());
             let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
-        }
-    }
-}
-
-async fn eventually_mut(running: &mut Running, patience: Duration) -> Result<ExitStatus, String> {
-    let deadline = std::time::Instant::now() + patience;
-    loop {
-        match running.ended() {
-            Some(status) => return Ok(status),
-            None if std::time::Instant::now() > deadline => return Err(format!("it lives after {patience:?}")),
-            None => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }
 }

@@ -1,0 +1,88 @@
+//! The image: the same whenever it is made, missing, replaced.
+
+use super::shop::Shop;
+use std::path::PathBuf;
+use std::time::Duration;
+use switchyard_tests::chain::{Running, image};
+use switchyard_tests::harness::released_wasm;
+use tempfile::TempDir;
+
+/// Equal input, equal digest, whenever and wherever it is written.
+#[tokio::test]
+async fn the_image_is_the_same_whenever_it_is_made() {
+    let folder = TempDir::new().unwrap();
+    let wasm = folder.path().join("copy.wasm");
+    std::fs::copy(released_wasm(), &wasm).unwrap();
+    let first = image(&released_wasm(), &folder.path().join("one")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let second = image(&wasm, &folder.path().join("deep/two")).await.unwrap();
+    assert_eq!(first, second);
+    assert!(first.starts_with("sha256:") && first.len() == 71, "{first}");
+}
+
+#[tokio::test]
+async fn an_image_that_is_missing_closes_the_gateway_until_it_is_there() {
+    let shop = Shop::new("missing").await;
+    let (missing, good) = (shop.chain.missing_image("nowhere"), shop.chain.image("good").await.unwrap());
+    shop.apply(&missing, &shop.configuration("one"), &[]).await;
+    let gateway = shop.chain.agent(&shop.gateway("gw")).envoy("1.40.0").start().await.unwrap();
+    shop.until(&gateway, 403, None).await;
+    let stand_in = gateway.extension(&format!("{}/switchyard", shop.namespace)).await.unwrap().unwrap();
+    assert!(stand_in["@type"].as_str().unwrap().ends_with("rbac.v3.RBAC"), "{stand_in}");
+    assert_eq!(shop.upstream.count(), 0);
+
+    // FAIL_OPEN lets everything through, by Istio's own routes.
+    shop.apply(&missing, &shop.configuration("one"), &[("failStrategy", "FAIL_OPEN")]).await;
+    shop.until(&gateway, 200, None).await;
+    assert_eq!(shop.ask(&gateway).await.unwrap().1, Some(shop.cluster("v1")));
+
+    shop.apply(&good, &shop.configuration("one"), &[]).await;
+    shop.until(&gateway, 200, Some("one")).await;
+    assert_eq!(shop.ask(&gateway).await.unwrap().1, Some(shop.cluster("v2")));
+}
+
+/// The image of another module that does the same: ours with one custom section more.
+async fn another_image() -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let wasm = folder.path().join("other.wasm");
+    let mut bytes = std::fs::read(released_wasm()).unwrap();
+    bytes.extend([0, 2, 1, b'x']);
+    std::fs::write(&wasm, bytes).unwrap();
+    let layout = folder.path().join("image");
+    image(&wasm, &layout).await.unwrap();
+    (folder, layout)
+}
+
+#[tokio::test]
+async fn an_image_replaced_under_its_tag_is_fetched_anew_only_with_always_and_a_new_version() {
+    let shop = Shop::new("replaced").await;
+    let (_folder, other) = another_image().await;
+    let url = shop.chain.image("replaced").await.unwrap();
+    let module = async |gateway: &Running| {
+        let extension = gateway.extension(&format!("{}/switchyard", shop.namespace)).await?.unwrap_or_default();
+        let file = &extension["config"]["vm_config"]["code"]["local"]["filename"];
+        file.as_str().map(ToOwned::to_owned).ok_or_else(|| format!("no module: {extension}"))
+    };
+    let apply = async |gateway: &Running, tag: &str, policy: &str| {
+        shop.apply(&url, &shop.configuration(tag), &[("imagePullPolicy", policy)]).await;
+        shop.until(gateway, 200, Some(tag)).await;
+    };
+    shop.apply(&url, &shop.configuration("one"), &[("imagePullPolicy", "IfNotPresent")]).await;
+    let gateway = shop.chain.agent(&shop.gateway("gw")).start().await.unwrap();
+    shop.until(&gateway, 200, Some("one")).await;
+    let first = module(&gateway).await.unwrap();
+
+    shop.chain.push(&other, "replaced").await.unwrap();
+    apply(&gateway, "two", "IfNotPresent").await;
+    assert_eq!(module(&gateway).await.unwrap(), first, "IfNotPresent keeps the module, with a new pluginConfig too");
+    apply(&gateway, "three", "Always").await;
+    let second = module(&gateway).await.unwrap();
+    assert_ne!(second, first, "Always fetches it when the WasmPlugin changes");
+
+    // Without a change of the WasmPlugin nobody looks.
+    shop.chain.image("replaced").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(module(&gateway).await.unwrap(), second);
+    apply(&gateway, "four", "Always").await;
+    assert_eq!(module(&gateway).await.unwrap(), first);
+}
