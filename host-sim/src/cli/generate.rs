@@ -17,7 +17,7 @@ const EXAMPLES: &str = "Examples:
   switchyard generate manifests/ --target envoy --out out && envoy -c out/envoy.yaml
   switchyard generate manifests/ --target envoy --out out --record /var/log/recording.json
   switchyard generate manifests/ --target envoy --out out --parts    # snippets
-  switchyard generate manifests/ --target envoy --out live --dynamic    # and once more for each change, while Envoy runs
+  switchyard generate manifests/ --target envoy --out live --dynamic    # and again at each change
   switchyard generate manifests/ --target istio --out out --url oci://ghcr.io/me/switchyard:1 --gateway shop/edge
   switchyard generate manifests/ --target istio --out out --url oci://ghcr.io/me/switchyard:1 --workload shop/app=front \
     --via tags    # the filter sets tags, and Istio does the rest

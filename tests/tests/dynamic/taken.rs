@@ -1,10 +1,11 @@
 //! Each release of Envoy takes every file, also when deprecated fields are refused.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use switchyard_envoy::bootstrap::dynamic::read;
-use switchyard_tests::harness::{Client, Envoy, envoy_binary_of, validate_with};
+use switchyard_tests::harness::{Client, Envoy, envoy_binary_of, free_port, validate_with};
 use switchyard_tests::rollout::Live;
 use switchyard_tests::rollout::manifests::HOST;
 
@@ -78,11 +79,11 @@ async fn every_file_is_taken_by_each_release() {
 async fn listeners_change_and_come_and_the_admin_interface_stays() {
     let v1 = echo("v1").await;
     for release in RELEASES {
-        let live = live();
+        let mut live = live();
         let manifests = to_the_last(&[("v1", &v1)]).yaml();
         live.generate(&manifests).await.assert_well();
         let envoy = live.launch().binary(envoy_binary_of(release).unwrap()).start().await.unwrap();
-        let more = switchyard_tests::harness::free_port();
+        let more = free_port();
         let gateway = format!(
             "---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{name: edge, namespace: shop}}\nspec:\n  \
              servers: [{{port: {{number: {more}, name: http, protocol: HTTP}}, hosts: ['*']}}]\n"
@@ -91,7 +92,7 @@ async fn listeners_change_and_come_and_the_admin_interface_stays() {
         let ended = live.generate(&both).await.well();
         assert!(ended.written.contains(&"listeners.yaml".to_owned()), "{ended:?}");
         assert_taken(&live, &envoy).await;
-        let at = std::net::SocketAddr::from(([127, 0, 0, 1], more));
+        let at = SocketAddr::from(([127, 0, 0, 1], more));
         for address in [live.listen(), at] {
             assert_eq!(Client::new(address).get(HOST, "/").await.unwrap().status, 200, "{address} {release}");
         }
@@ -100,6 +101,11 @@ async fn listeners_change_and_come_and_the_admin_interface_stays() {
         assert!(ended.written.contains(&"listeners.yaml".to_owned()), "{ended:?}");
         assert_eq!(sources(&live).iter().filter(|(name, _)| name.starts_with("policy-")).count(), 1);
         assert_eq!(Client::new(live.listen()).get(HOST, "/").await.unwrap().status, 200);
+        // The bootstrap is read once.
+        let elsewhere = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let moved = live.at(elsewhere).generate(&manifests).await;
+        assert_eq!(moved.code, Some(2), "{}", moved.said);
+        assert!(moved.said.contains("it cannot move while Envoy runs: give `--admin "), "{}", moved.said);
         envoy.stop().await.unwrap();
     }
 }
