@@ -22,7 +22,7 @@ pub async fn walk() -> Result<(), String> {
     let (began, since) = (Instant::now(), dashboard::now());
     let envoy = ready().await?;
     println!(
-        "{} scenarios, about two minutes; shares may lie where chance leaves them in all but one case of a million",
+        "{} scenarios, a minute and a half; shares may lie where chance leaves them in all but one case of a million",
         Scenario::ALL.len()
     );
     let mut bad = 0;
