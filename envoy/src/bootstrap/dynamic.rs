@@ -111,6 +111,7 @@ impl Split<'_> {
     }
 
     fn manager(&mut self, fields: &mut Map<String, Value>) {
+        let mut renamed = vec![];
         let filters = fields.get_mut("http_filters").and_then(Value::as_array_mut);
         for filter in filters.into_iter().flatten().filter_map(Value::as_object_mut) {
             let is_ours = filter.get("typed_config").and_then(|config| config.get("@type")) == Some(&json!(WASM));
@@ -120,12 +121,14 @@ impl Split<'_> {
             let mut from = watched(self.folder, &name::file("policy", &name));
             // Nobody is served before the policy is there, however long that takes.
             from["initial_fetch_timeout"] = "0s".into();
-            filter.insert("name".into(), name.clone().into());
+            let before = filter.insert("name".into(), name.clone().into());
+            renamed.extend(before.and_then(|before| Some((before.as_str()?.to_owned(), name.clone()))));
             filter.insert("config_discovery".into(), json!({"config_source": from, "type_urls": [WASM]}));
             self.policies.insert(name, config);
         }
         let prefix = fields.get("stat_prefix").and_then(Value::as_str).unwrap_or_default().to_owned();
         if let Some(mut routes) = fields.remove("route_config") {
+            rename(&mut routes, &renamed);
             let wanted = routes.get("name").and_then(Value::as_str).unwrap_or(&prefix).to_owned();
             let name = distinct(&wanted, &routes, &self.routes, |(_, known)| known);
             // Found again under its own name only when it is the first of that name.
@@ -134,6 +137,18 @@ impl Split<'_> {
             from["initial_fetch_timeout"] = "0s".into();
             fields.insert("rds".into(), json!({"config_source": from, "route_config_name": name}));
             self.routes.insert(name.clone(), (format!("http.{prefix}.rds.{name}"), routes));
+        }
+    }
+}
+
+/// Virtual hosts name the filters that they switch on.
+fn rename(routes: &mut Value, renamed: &[(String, String)]) {
+    let hosts = routes.get_mut("virtual_hosts").and_then(Value::as_array_mut).into_iter().flatten();
+    for settings in hosts.filter_map(|host| host.get_mut("typed_per_filter_config")?.as_object_mut()) {
+        for (before, after) in renamed {
+            if let Some(own) = settings.remove(before) {
+                settings.insert(after.clone(), own);
+            }
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Servers without TLS: what is sent to HTTPS, and several Gateways on one port.
 
+use switchyard_envoy::bootstrap::dynamic::dynamic;
+use switchyard_envoy::bootstrap::to_yaml;
 use switchyard_tests::gateways::Gateways;
 use switchyard_tests::generated::service;
-use switchyard_tests::harness::{Client, Echo, Request, free_port};
+use switchyard_tests::harness::{Client, Echo, Launch, Request, free_port};
 
 /// A Gateway of the namespace `workshop`.
 pub fn gateway(name: &str, servers: &str) -> String {
@@ -72,6 +74,23 @@ async fn plain_requests_are_sent_to_https_before_anything_is_decided() {
     assert_eq!(client.send(&forged).await.unwrap().status, 301);
     let counted = envoy.stats("switchyard.*requests").await.unwrap();
     assert!(counted.values().sum::<u64>() <= 2, "redirected requests are not counted: {counted:?}");
+    envoy.stop().await.unwrap();
+
+    // The same from files that Envoy watches, where the filter has another name.
+    let folder = tempfile::tempdir().unwrap();
+    let dynamic = dynamic(gateways.bootstrap().unwrap(), folder.path());
+    for source in &dynamic.sources {
+        let file = folder.path().join(&source.file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, source.text()).unwrap();
+    }
+    let file = folder.path().join("envoy.yaml");
+    std::fs::write(&file, to_yaml(&dynamic.bootstrap)).unwrap();
+    let envoy = Launch::new(file).start().await.unwrap();
+    let mut client = Client::new(([127, 0, 0, 1], port).into());
+    for (host, status) in [("a.shop.test", 301), ("open.test", 200), ("else.test", 404)] {
+        assert_eq!(client.get(host, "/").await.unwrap().status, status, "{host}");
+    }
     envoy.stop().await.unwrap();
 
     // A balancer in front that is trusted, and that has ended TLS.
