@@ -6,8 +6,6 @@ pub mod chain;
 #[cfg(not(target_family = "wasm"))]
 pub mod compose;
 #[cfg(not(target_family = "wasm"))]
-pub mod chain;
-#[cfg(not(target_family = "wasm"))]
 pub mod demo;
 #[cfg(not(target_family = "wasm"))]
 pub mod differential;
