@@ -9,9 +9,7 @@ use crate::translate::{Listener, Model, Options};
 use crate::yaml::{Data, Node, Path};
 use std::collections::BTreeSet;
 use switchyard_filter::compile::resolve;
-use switchyard_filter::document::{
-    ControlHeaders, Document, FaultCarrier, Mode, OnUnmatched, Proxy, VirtualService,
-};
+use switchyard_filter::document::{ControlHeaders, Document, FaultCarrier, Mode, OnUnmatched, Proxy, VirtualService};
 use switchyard_filter::{Policy, compile};
 
 /// One configuration and where it counts.
