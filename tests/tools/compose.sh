@@ -51,7 +51,7 @@ base() { # SCRATCH: the base, as Debian's own image has it: packages marked esse
     rm -rf "$1/root"
 }
 prometheus() { # SCRATCH: Debian's program; the rest of its package is pages for browsers
-  (cd "$1" && apt-get update -qq && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb root &&
+  (cd "$1" && apt-get update -qq && apt-get -o APT::Sandbox::User=root download -qq prometheus && dpkg-deb -x prometheus_*.deb root &&
     mv root/usr/bin/prometheus . && rm -rf root prometheus_*.deb)
 }
 suite=$(. /etc/os-release && [ "$ID" = debian ] && printf '%s' "$VERSION_CODENAME" || printf bookworm)
