@@ -78,7 +78,7 @@ impl Args {
             (None, Some(mesh), []) => return Ok(mesh),
             (None, Some(mesh), edges) => {
                 let serves = |proxy: &&Proxy| {
-                    let listener = model.listener(proxy);
+                    let listener = model.listener(*proxy);
                     listener.is_ok_and(|listener| listener.policy.hosts().find(asked.authority()).is_some())
                 };
                 let edge = || edges.iter().find(serves).cloned();
