@@ -134,7 +134,7 @@ fn with_labels_a_gateway_serves_the_proxies_that_it_selects() {
         gateway("c", &server(81)),
     ]
     .join("---");
-    let served = |labels: &[(&str, &str)]| {
+    let gateways = |labels: &[(&str, &str)]| {
         let input = Input { name: "a.yaml".into(), bytes: text.clone().into_bytes() };
         let manifests = read_sources(vec![input], None).expect("right");
         let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
@@ -142,8 +142,11 @@ fn with_labels_a_gateway_serves_the_proxies_that_it_selects() {
         let model = model.map_err(|said| human(&said, false))?;
         Ok(model.served().iter().map(|served| served.proxy.gateways.join(",")).collect::<Vec<_>>())
     };
-    assert_eq!(served(&[("istio", "ingress"), ("app", "x")]), Ok(vec!["default/a".to_owned(), "default/c".to_owned()]));
-    assert_eq!(served(&[("app", "x")]), Ok(vec!["default/c".to_owned()]));
-    let said: Result<Vec<String>, String> = served(&[]);
+    assert_eq!(
+        gateways(&[("istio", "ingress"), ("app", "x")]),
+        Ok(vec!["default/a".to_owned(), "default/c".to_owned()])
+    );
+    assert_eq!(gateways(&[("app", "x")]), Ok(vec!["default/c".to_owned()]));
+    let said: Result<Vec<String>, String> = gateways(&[]);
     assert!(said.expect_err("one listener for two proxies").contains("select other proxies"));
 }
