@@ -44,8 +44,8 @@ pub fn all(
     target: &Target,
 ) -> Result<(Vec<Configured>, Vec<Diagnostic>), Vec<Diagnostic>> {
     let prepared = mesh::prepare(manifests, target);
-    let model = Model::new(&prepared, options).map_err(without_endpoints)?;
-    let mut warnings = without_endpoints(model.warnings().to_vec());
+    let model = Model::new(&prepared, options).map_err(of_mesh)?;
+    let mut warnings = of_mesh(model.warnings().to_vec());
     let routes = http_route_hosts(manifests, options, target);
     let (configured, asks_for_port) = match settings.via {
         Via::Tags => {
@@ -57,8 +57,8 @@ pub fn all(
         }
         Via::ClusterHeader => {
             let (embedded, left) = owned::split(&prepared)?;
-            let inner = Model::new(&embedded, options).map_err(without_endpoints)?;
-            warnings.extend(without_endpoints(inner.warnings().to_vec()));
+            let inner = Model::new(&embedded, options).map_err(of_mesh)?;
+            warnings.extend(of_mesh(inner.warnings().to_vec()));
             let mut wrong = hanging_on_labels(&inner, target);
             let mut made = vec![];
             let asks = inner.asks_for_port();
@@ -327,8 +327,9 @@ fn hosts_of_route(route: &Manifest, options: &Options, target: &Target) -> Vec<S
     hosts
 }
 
-/// Istio knows endpoints that manifests do not tell.
-fn without_endpoints(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    found.retain(|one| one.code != "no-endpoints");
+/// Without what is no wonder in a mesh: Istio knows endpoints that manifests do not tell, and other proxies have their own
+/// Gateways.
+fn of_mesh(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    found.retain(|one| !matches!(one.code, "no-endpoints" | "unselected-gateway"));
     found
 }
