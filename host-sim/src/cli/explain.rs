@@ -6,7 +6,8 @@ use super::{Format, print, print_json};
 use crate::explain::request::Asked;
 use crate::explain::{explain, human};
 use std::net::IpAddr;
-use switchyard_envoy::translate::Model;
+use switchyard_envoy::diagnostic::Diagnostic;
+use switchyard_envoy::translate::{Listener, Model};
 use switchyard_filter::document::Proxy;
 
 const EXAMPLES: &str = "Examples:
@@ -57,7 +58,7 @@ impl Args {
         let manifests = self.manifests.read()?;
         let model = self.manifests.model(&manifests, &self.manifests.options())?;
         let proxy = self.proxy(&model, &asked, &manifests.namespace)?;
-        let listener = model.listener(&proxy).map_err(Failure::Invalid)?;
+        let listener = listener(&model, &proxy, &asked).map_err(Failure::Invalid)?;
         let explanation = explain(&listener, &asked);
         match self.format {
             Format::Human => print(&human::human(&asked, &explanation)),
@@ -113,6 +114,18 @@ impl Args {
             }
         }
     }
+}
+
+/// The listener of a proxy; of several HTTPS servers that are alike, the one that serves the host.
+fn listener<'a>(model: &'a Model<'_>, proxy: &Proxy, asked: &Asked) -> Result<Listener<'a>, Vec<Diagnostic>> {
+    let alike = model.served().into_iter().filter(|served| served.proxy == *proxy).skip(1);
+    let first = model.listener(proxy)?;
+    let serves = |listener: &Listener<'_>| listener.policy.hosts().find(asked.authority()).is_some();
+    if serves(&first) {
+        return Ok(first);
+    }
+    let mut others = alike.filter_map(|served| model.listener(&served).ok());
+    Ok(others.find(serves).unwrap_or(first))
 }
 
 fn is_mesh(proxy: &Proxy) -> bool {
