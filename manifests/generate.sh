@@ -12,8 +12,9 @@ write() { # OVERLAY PROXY ARGUMENT...
     --out "$out/$1/$2" --url oci://registry.example.com/switchyard/filter:0.1.0 "${@:3}"
 }
 
-gateway=(--namespace workshop-ingress --workload workshop-ingress/app=workshop-gateway)
-sidecar=(--namespace workshop --workload workshop/app=productcatalog)
+# The second label is components/new-pods'.
+gateway=(--namespace workshop-ingress --workload workshop-ingress/app=workshop-gateway,switchyard.dev/plugin=enabled)
+sidecar=(--namespace workshop --workload workshop/app=productcatalog,switchyard.dev/plugin=enabled)
 for overlay in canary blue-green fault-test; do
   write "$overlay" gateway "${gateway[@]}"
   write "$overlay" sidecar "${sidecar[@]}"

@@ -8,6 +8,7 @@ mod steps;
 #[path = "istio_manifests/workshop.rs"]
 mod workshop;
 
+use switchyard_tests::istio::Proxy;
 use workshop::{DEPLOYER, Workshop};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -16,12 +17,19 @@ async fn the_working_set_does_what_its_files_say() {
     workshop.chain.kubectl(&["apply", "-k", "manifests/admission", "--validate=strict"]).await.unwrap();
     steps::others_are_refused(&workshop).await;
 
-    // The plugins are there before the pods that they are for, as the first Wasm must be (istio.md 5.6).
+    // The plugins are there before the pods that they are for, as the first Wasm must be (istio.md 5.6); a pod of before,
+    // whose Envoy would not outlive it, gets none.
+    let old = Proxy::gateway("workshop-gateway-old", "workshop-ingress", [80]);
+    let mut old = workshop.pod("workshop-gateway", old).await.unwrap();
     workshop.apply("canary", DEPLOYER).await.unwrap();
+    steps::an_old_pod_runs_on_without_the_plugin(&workshop, &mut old).await;
+    drop(old);
     let mut proxies = workshop.proxies().await.unwrap();
     workshop.synced(&mut proxies).await.unwrap();
     steps::canary_at_the_gateway(&workshop, &proxies).await;
     steps::canary_in_the_mesh(&workshop, &proxies).await;
+    steps::a_refused_configuration_would_be_counted(&proxies).await;
+    steps::what_is_applied_has_not_drifted_until_somebody_moves_weights(&workshop).await;
 
     workshop.apply("blue-green", DEPLOYER).await.unwrap();
     workshop.synced(&mut proxies).await.unwrap();

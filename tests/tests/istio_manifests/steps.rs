@@ -2,6 +2,7 @@
 
 use super::workshop::{DEPLOYER, Proxies, Seen, Workshop, assert_share, percent, send, send_all};
 use std::time::Duration;
+use switchyard_tests::chain::Running;
 use switchyard_tests::harness::Request;
 
 const EDGE: &str = "detail.example.com";
@@ -54,6 +55,43 @@ pub async fn others_are_refused(workshop: &Workshop) {
 
 fn group(kind: &str) -> &'static str {
     if kind == "wasmplugins" { "extensions.istio.io" } else { "networking.istio.io" }
+}
+
+/// Istio's own routes are in force there, and no control header is obeyed.
+pub async fn an_old_pod_runs_on_without_the_plugin(workshop: &Workshop, old: &mut Running) {
+    old.synced(workshop.chain).await.unwrap();
+    let forged = edge().header("x-switchyard-cluster", to("v2"));
+    let seen = send_all(old, 80, vec![forged; 200]).await;
+    assert!(seen.iter().all(|seen| seen.status == 200 && seen.by_istio && seen.header("user-type").is_empty()));
+    assert_share("canary, by Istio", percent(&seen, |seen| seen.subset() == "v2"), 10.0, 9.5);
+    let why = old.extension("workshop-ingress/switchyard").await.unwrap_err();
+    assert!(why.contains("ecds_filters not found"), "no Wasm came to it: {why}");
+    assert_eq!(old.ended(), None);
+}
+
+/// By the counter that Istio hides from pods without the annotation.
+pub async fn a_refused_configuration_would_be_counted(proxies: &Proxies) {
+    for proxy in [&proxies.gateway, &proxies.sidecar] {
+        let namespace = &proxy.proxy().namespace;
+        let counters = proxy.stats("extension_config_discovery").await.unwrap();
+        let counter = format!("wasmplugin/{namespace}.switchyard.update_rejected");
+        let found = counters.iter().find(|(name, _)| name.ends_with(&counter));
+        assert_eq!(found.map(|(_, count)| *count), Some(0), "{counters:?}");
+    }
+}
+
+/// As a controller moves them; the next `kubectl apply` has the old ones again.
+pub async fn what_is_applied_has_not_drifted_until_somebody_moves_weights(workshop: &Workshop) {
+    let (code, said) = workshop.drift().await.unwrap();
+    assert_eq!(code, Some(0), "{said}");
+    let patch = r#"[{"op": "replace", "path": "/spec/http/3/route/1/weight", "value": 50}]"#;
+    let moved = ["patch", "virtualservice", "-n", "workshop", "catalogdetail", "--type=json", "-p", patch];
+    workshop.chain.kubectl(&moved).await.unwrap();
+    let (code, said) = workshop.drift().await.unwrap();
+    assert_eq!(code, Some(1), "{said}");
+    for plugin in ["workshop/switchyard", "workshop-ingress/switchyard"] {
+        assert!(said.contains(plugin) && said.contains("workshop/catalogdetail"), "{said}");
+    }
 }
 
 pub async fn canary_at_the_gateway(workshop: &Workshop, proxies: &Proxies) {
@@ -261,8 +299,21 @@ pub async fn what_was_generated_stays_the_deployers(workshop: &Workshop) {
     kubectl(&["delete"], &["--as", cleaner]).await.unwrap();
 }
 
-/// Each overlay as it is committed, and the demo's manifests, which have other hosts' places here.
+/// What README says to type, each overlay as it is committed, and the demo's manifests, which have other hosts' places here.
 pub async fn each_file_is_valid_to_the_api_server(workshop: &Workshop) {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let typed: Vec<Vec<&str>> = readme
+        .lines()
+        .filter_map(|line| line.trim_start_matches("$ ").strip_prefix("kubectl apply -k manifests/"))
+        .map(|rest| rest.split('#').next().unwrap_or_default().split_whitespace().collect())
+        .collect();
+    assert!(typed.len() >= 3, "README says how to apply the working set: {typed:?}");
+    for words in typed {
+        let (folder, more) = words.split_first().unwrap();
+        let folder = format!("manifests/{folder}");
+        let arguments = [&["apply", "-k", &folder, "--dry-run=server", "--validate=strict"], more].concat();
+        workshop.chain.kubectl(&arguments).await.unwrap();
+    }
     for overlay in ["canary", "blue-green", "fault-test", "tags"] {
         let folder = format!("manifests/overlays/{overlay}");
         let arguments = ["apply", "-k", &folder, "--dry-run=server", "--validate=strict", "--as", DEPLOYER];

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 use switchyard_tests::chain::Chain;
 use switchyard_tests::harness::{Client, Echo, Request, Response};
@@ -85,12 +86,15 @@ impl Workshop {
     pub async fn proxies(&self) -> Result<Proxies, String> {
         let gateway = Proxy::gateway("workshop-gateway", "workshop-ingress", [80]);
         let sidecar = Proxy::sidecar("productcatalog", "workshop", [3000, 5000]);
-        let (gateway, sidecar) = tokio::try_join!(self.pod(gateway), self.pod(sidecar))?;
+        let gateway = self.pod("workshop-gateway", gateway);
+        let sidecar = self.pod("productcatalog", sidecar);
+        let (gateway, sidecar) = tokio::try_join!(gateway, sidecar)?;
         Ok(Proxies { gateway, sidecar })
     }
 
-    async fn pod(&self, proxy: Proxy) -> Result<chain::Running, String> {
-        let deployment = self.get("deployment", &proxy.namespace, &proxy.name).await?;
+    /// Starts a proxy as the Deployment's pod template says now.
+    pub async fn pod(&self, deployment: &str, proxy: Proxy) -> Result<chain::Running, String> {
+        let deployment = self.get("deployment", &proxy.namespace, deployment).await?;
         let metadata = &deployment["spec"]["template"]["metadata"];
         let strings = |field: &str| {
             let pairs = metadata[field].as_object().into_iter().flatten();
@@ -118,6 +122,19 @@ impl Workshop {
             running.wait_plugin(&format!("{namespace}/switchyard"), &plugin["spec"]["pluginConfig"]).await?;
         }
         Ok(())
+    }
+
+    /// Exit code and output of `switchyard check --applied`, with what the API server has.
+    pub async fn drift(&self) -> Result<(Option<i32>, String), String> {
+        let kinds = "wasmplugin,virtualservice,destinationrule";
+        let file = self.folder.path().join("applied.yaml");
+        let applied = self.chain.kubectl(&["get", kinds, "-A", "-o", "yaml"]).await?;
+        fs::write(&file, applied).map_err(|error| error.to_string())?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_switchyard-in-tests"));
+        let output = command.args(["check", "--applied"]).arg(file).env("NO_COLOR", "1").output();
+        let output = output.map_err(|error| error.to_string())?;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        Ok((output.status.code(), said))
     }
 
     /// How many requests the upstreams got: v1, v2.
