@@ -4,6 +4,8 @@ pub mod case;
 #[cfg(not(target_family = "wasm"))]
 pub mod chain;
 #[cfg(not(target_family = "wasm"))]
+pub mod clusters;
+#[cfg(not(target_family = "wasm"))]
 pub mod compose;
 #[cfg(not(target_family = "wasm"))]
 pub mod demo;

@@ -1,0 +1,126 @@
+//! Istio as the judge of clusters: sets of manifests, each with a proxy, given to istiod for a stock Envoy and to our
+//! generator, and every cluster compared as Envoys dump them, endpoints included.
+//!
+//! Random sets have hosts and namespaces of their own, so that many are judged by one istiod; some of them share a proxy.
+//! Everything follows from one seed, which is printed. Sets that one side refuses the other must refuse too. What differs
+//! by right stands in [`explained`], and nowhere else. A set that differs is judged again, made small and printed.
+
+mod batch;
+pub mod certs;
+pub mod compare;
+mod dump;
+pub mod explained;
+mod outcome;
+mod policy;
+mod proxy;
+mod rule;
+mod service;
+mod set;
+mod shrink;
+mod sides;
+mod verdict;
+mod wrong;
+
+pub use batch::{Found, judge};
+pub use outcome::Outcome;
+pub use proxy::Proxy;
+pub use set::Set;
+pub use sides::{Clusters, generated};
+
+use std::time::Instant;
+
+/// Sets that are judged together.
+const BATCH: usize = 25;
+/// Batches at a time: most of it is waiting.
+const AT_ONCE: usize = 3;
+/// How often what differs is judged again: istiod can miss what a ServiceEntry selects when it starts, and never looks
+/// again (istio.md 5.0).
+const ROUNDS: usize = 3;
+/// Sets that are made small.
+const SHRUNK: usize = 3;
+
+/// How much to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// What everything follows from.
+    pub seed: u64,
+    /// Sets of manifests.
+    pub sets: usize,
+}
+
+impl Size {
+    /// That of a run of CI, or what `SWITCHYARD_SEED` and `SWITCHYARD_SETS` say.
+    ///
+    /// # Errors
+    /// One of them is no number.
+    pub fn of_environment() -> Result<Self, String> {
+        let number = |name: &str, default: u64| match std::env::var(name) {
+            Ok(text) => text.parse().map_err(|_| format!("`{text}` in {name} is no number")),
+            Err(_) => Ok(default),
+        };
+        let sets = usize::try_from(number("SWITCHYARD_SETS", 250)?).map_err(|error| error.to_string())?;
+        Ok(Self { seed: number("SWITCHYARD_SEED", 1)?, sets })
+    }
+}
+
+/// Runs it. Errors: a side does not start; what differs is in the outcome.
+pub async fn run(size: Size) -> Result<Outcome, String> {
+    let start = Instant::now();
+    println!("random clusters, SWITCHYARD_SEED={}", size.seed);
+    let certs = certs::folder()?;
+    let sets = (0..size.sets).map(|number| Set::new(size.seed, number, certs.path())).collect();
+    let mut outcome = Outcome::new(size);
+    let mut open = verdict::judge(sets, &mut outcome).await?;
+    outcome.sets = open.len();
+    for round in 0..ROUNDS {
+        let mut again = vec![];
+        let batches: Vec<Vec<Set>> = open.chunks(BATCH).map(<[Set]>::to_vec).collect();
+        for some in batches.chunks(AT_ONCE) {
+            let running: Vec<_> = some
+                .iter()
+                .map(|batch| {
+                    let batch = batch.clone();
+                    tokio::spawn(async move { found(&batch).await })
+                })
+                .collect();
+            for (batch, running) in some.iter().zip(running) {
+                let found = running.await.map_err(|error| error.to_string())?;
+                for (set, found) in batch.iter().zip(found) {
+                    outcome.count(&found);
+                    if found.differences.is_empty() {
+                        continue;
+                    } else if round + 1 == ROUNDS {
+                        outcome.different.push((set.clone(), found.differences));
+                    } else {
+                        again.push(set.clone());
+                    }
+                }
+            }
+        }
+        open = again;
+        println!("round {round}: {} sets differ, {:?}", open.len(), start.elapsed());
+    }
+    outcome.compared = start.elapsed();
+    for (set, differences) in &outcome.different {
+        println!("{}: {}", set.name, differences.join("\n"));
+    }
+    for (set, differences) in outcome.different.iter_mut().take(SHRUNK) {
+        (*set, *differences) = shrink::shrink(set, differences).await;
+    }
+    outcome.took = start.elapsed();
+    Ok(outcome)
+}
+
+/// What became of sets; one that a side breaks at is judged alone, and differs.
+async fn found(batch: &[Set]) -> Vec<Found> {
+    if let Ok(found) = judge(batch).await {
+        return found;
+    }
+    let mut all = vec![];
+    for set in batch {
+        let broken = |said| Found { differences: vec![said], ..Found::default() };
+        let found = judge(std::slice::from_ref(set)).await.map(|found| found.into_iter().next().unwrap_or_default());
+        all.push(found.unwrap_or_else(broken));
+    }
+    all
+}
