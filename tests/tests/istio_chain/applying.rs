@@ -1,10 +1,9 @@
 //! What happens between `kubectl apply` and a gateway that decides.
 
-use super::shop::{PATIENCE, Shop};
-use serde_json::json;
+use super::shop::{PATIENCE, Shop, all_to_v2, plugin_of};
+use serde_json::{Value, json};
 use std::path::Path;
-use switchyard_tests::case::spec::ProxySpec;
-use switchyard_tests::case::translate::translate;
+use switchyard_envoy::yaml;
 use switchyard_tests::chain::{Running, eventually, service};
 use switchyard_tests::harness::Request;
 
@@ -28,17 +27,15 @@ async fn a_plugin_that_is_there_before_the_gateway_decides() {
     let url = shop.chain.image("demo").await.unwrap();
     let host = format!("catalogdetail.{}.svc.cluster.local", shop.namespace);
     let port = shop.upstream.address().port();
-    let (virtual_service, text) = demo(&shop.namespace);
-    let documents: Vec<&str> = text.split("\n---\n").filter(|one| !one.contains("SwitchyardPolicy")).collect();
-    shop.chain.apply(&documents.join("\n---\n")).await.unwrap();
-    let entry = service("catalogdetail", &shop.namespace, 3000, &[("v1", port), ("v2", port)]);
-    shop.chain.apply_all(&[entry]).await.unwrap();
-    assert!(virtual_service.contains("gateways"), "{virtual_service}");
-
-    let proxy = ProxySpec { gateway: format!("{}/edge", shop.namespace), ..ProxySpec::default() };
-    let edge = gateway_of(&shop);
-    let configuration = translate("demo.yaml", &format!("{text}\n---\n{edge}"), &proxy).document.unwrap();
-    shop.apply(&url, &configuration, &[]).await;
+    let mut manifests = shop.routes();
+    manifests.retain(|one| one["kind"] == "Gateway");
+    manifests.extend(demo(&shop.namespace));
+    let mut resources = shop.generated(&manifests, &url, &[]);
+    let configuration = plugin_of(&mut resources)["spec"]["pluginConfig"].clone();
+    // The upstreams are ours; what only `switchyard` reads is not Istio's.
+    manifests.retain(|one| one["kind"] != "ServiceEntry" && one["kind"] != "SwitchyardPolicy");
+    manifests.push(service("catalogdetail", &shop.namespace, 3000, &[("v1", port), ("v2", port)]));
+    shop.chain.apply_all(&[manifests, resources].concat()).await.unwrap();
     let gateway = shop.chain.agent(&shop.gateway("gw")).start().await.unwrap();
     gateway.wait_plugin(&format!("{}/switchyard", shop.namespace), &configuration).await.unwrap();
 
@@ -50,7 +47,7 @@ async fn a_plugin_that_is_there_before_the_gateway_decides() {
         let upstream = seen.upstream.expect("a request at the upstream");
         assert_eq!((seen.status, &*upstream.path), (200, "/catalogDetail"));
         assert_eq!(seen.cluster.unwrap(), format!("outbound|3000|v1|{host}"));
-        assert_eq!(seen.route.as_deref(), Some("switchyard"));
+        assert_eq!(seen.route.as_deref(), Some("decided"));
         assert!(upstream.headers.iter().all(|(name, _)| name != "x-switchyard-cluster"), "{upstream:?}");
         tags.extend(upstream.headers.into_iter().filter(|(name, _)| name == "user-type").map(|(_, value)| value));
     }
@@ -58,34 +55,27 @@ async fn a_plugin_that_is_there_before_the_gateway_decides() {
     assert!(tags.iter().any(|tag| tag == "internal") && tags.iter().any(|tag| tag == "external"), "{tags:?}");
 }
 
-/// `manifests/demo` in this namespace, with the VirtualService at the gateway too: that document, and all.
-fn demo(namespace: &str) -> (String, String) {
+/// `manifests/demo` in this namespace, with the VirtualService at the gateway.
+fn demo(namespace: &str) -> Vec<Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/demo");
-    let read = |name: &str| {
-        let text = std::fs::read_to_string(folder.join(name)).unwrap();
-        text.replace("workshop", namespace)
-    };
-    let host = "  hosts: [catalogdetail]\n  http:";
-    let virtual_service = read("virtual-service.yaml");
-    assert!(virtual_service.contains(host), "{virtual_service}");
-    let virtual_service = virtual_service.replace(host, "  hosts: [catalogdetail]\n  gateways: [edge]\n  http:");
-    let all = [read("destination-rule.yaml"), virtual_service.clone(), read("switchyard-policy.yaml")];
-    let entry = read("service-entry.yaml");
-    (virtual_service, [&all[..], &[entry]].concat().join("\n---\n"))
-}
-
-/// The Gateway of the shop, as a file holds it.
-fn gateway_of(shop: &Shop<'_>) -> String {
-    shop.routes().into_iter().find(|one| one["kind"] == "Gateway").unwrap().to_string()
+    let mut all = Vec::new();
+    for file in ["destination-rule", "service-entry", "switchyard-policy", "virtual-service"] {
+        let text = std::fs::read_to_string(folder.join(file).with_extension("yaml")).unwrap();
+        let documents = yaml::load(&text.replace("workshop", namespace)).0;
+        all.extend(documents.iter().map(yaml::Node::to_json));
+    }
+    let virtual_service = all.iter_mut().find(|one| one["kind"] == "VirtualService").unwrap();
+    virtual_service["spec"]["gateways"] = json!(["edge"]);
+    all
 }
 
 #[tokio::test]
 async fn a_refused_configuration_leaves_the_old_one_and_stops_those_that_start() {
     let shop = Shop::new("refused").await;
     let url = shop.chain.image("refused").await.unwrap();
-    let (good, mut bad) = (shop.configuration("one"), shop.configuration("two"));
-    bad["bogus"] = json!(true);
-    shop.apply(&url, &good, &[]).await;
+    let mut bad = shop.policy(&url, "two", &all_to_v2(), &[]);
+    plugin_of(&mut bad)["spec"]["pluginConfig"]["bogus"] = json!(true);
+    shop.apply(&url, "one", &[]).await;
     let start = |name: &str| {
         let shown = "extension_config_discovery";
         shop.chain.agent(&shop.gateway(name)).annotation("sidecar.istio.io/statsInclusionPrefixes", shown)
@@ -98,7 +88,7 @@ async fn a_refused_configuration_leaves_the_old_one_and_stops_those_that_start()
     };
     assert!(rejected(&gateway).await.is_err());
 
-    shop.apply(&url, &bad, &[]).await;
+    shop.chain.apply_all(&bad).await.unwrap();
     eventually(PATIENCE, async || rejected(&gateway).await).await.unwrap();
     gateway.synced(shop.chain).await.unwrap();
     shop.until(&gateway, 200, Some("one")).await;
@@ -109,7 +99,7 @@ async fn a_refused_configuration_leaves_the_old_one_and_stops_those_that_start()
     let young = start("young").start().await.unwrap();
     shop.until(&young, 500, None).await;
 
-    shop.apply(&url, &shop.configuration("three"), &[]).await;
+    shop.apply(&url, "three", &[]).await;
     shop.until(&gateway, 200, Some("three")).await;
     shop.until(&young, 200, Some("three")).await;
 }

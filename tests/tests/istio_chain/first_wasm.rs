@@ -16,7 +16,7 @@ async fn the_first_wasm_kills_a_running_1_37_0_but_not_one_that_starts_with_it()
     let mut new = start("new", "1.40.0").await.unwrap();
     shop.until(&old, 200, None).await;
     shop.until(&new, 200, None).await;
-    shop.apply(&url, &shop.configuration("one"), &[]).await;
+    shop.apply(&url, "one", &[]).await;
     shop.until(&new, 200, Some("one")).await;
     if protection_keys() {
         eprintln!("this machine has memory protection keys: Envoy 1.37.0 dies of its first Wasm");
@@ -31,7 +31,7 @@ async fn the_first_wasm_kills_a_running_1_37_0_but_not_one_that_starts_with_it()
     let mut rolled = start("rolled", "1.37.0").await.unwrap();
     shop.until(&rolled, 200, Some("one")).await;
     // Further changes do it no harm.
-    shop.apply(&url, &shop.configuration("two"), &[]).await;
+    shop.apply(&url, "two", &[]).await;
     shop.until(&rolled, 200, Some("two")).await;
     assert_eq!((rolled.ended(), new.ended()), (None, None));
 }

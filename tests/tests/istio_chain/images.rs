@@ -24,7 +24,7 @@ async fn the_image_is_the_same_whenever_it_is_made() {
 async fn an_image_that_is_missing_closes_the_gateway_until_it_is_there() {
     let shop = Shop::new("missing").await;
     let (missing, good) = (shop.chain.missing_image("nowhere"), shop.chain.image("good").await.unwrap());
-    shop.apply(&missing, &shop.configuration("one"), &[]).await;
+    shop.apply(&missing, "one", &[]).await;
     let gateway = shop.chain.agent(&shop.gateway("gw")).envoy("1.40.0").start().await.unwrap();
     shop.until(&gateway, 403, None).await;
     let stand_in = gateway.extension(&format!("{}/switchyard", shop.namespace)).await.unwrap().unwrap();
@@ -32,11 +32,11 @@ async fn an_image_that_is_missing_closes_the_gateway_until_it_is_there() {
     assert_eq!(shop.upstream.count(), 0);
 
     // FAIL_OPEN lets everything through, by Istio's own routes.
-    shop.apply(&missing, &shop.configuration("one"), &[("failStrategy", "FAIL_OPEN")]).await;
+    shop.apply(&missing, "one", &[("failStrategy", "FAIL_OPEN")]).await;
     shop.until(&gateway, 200, None).await;
     assert_eq!(shop.ask(&gateway).await.unwrap().1, Some(shop.cluster("v1")));
 
-    shop.apply(&good, &shop.configuration("one"), &[]).await;
+    shop.apply(&good, "one", &[]).await;
     shop.until(&gateway, 200, Some("one")).await;
     assert_eq!(shop.ask(&gateway).await.unwrap().1, Some(shop.cluster("v2")));
 }
@@ -64,10 +64,10 @@ async fn an_image_replaced_under_its_tag_is_fetched_anew_only_with_always_and_a_
         file.as_str().map(ToOwned::to_owned).ok_or_else(|| format!("no module: {extension}"))
     };
     let apply = async |gateway: &Running, tag: &str, policy: &str| {
-        shop.apply(&url, &shop.configuration(tag), &[("imagePullPolicy", policy)]).await;
+        shop.apply(&url, tag, &[("imagePullPolicy", policy)]).await;
         shop.until(gateway, 200, Some(tag)).await;
     };
-    shop.apply(&url, &shop.configuration("one"), &[("imagePullPolicy", "IfNotPresent")]).await;
+    shop.apply(&url, "one", &[("imagePullPolicy", "IfNotPresent")]).await;
     let gateway = shop.chain.agent(&shop.gateway("gw")).start().await.unwrap();
     shop.until(&gateway, 200, Some("one")).await;
     let first = module(&gateway).await.unwrap();

@@ -45,11 +45,9 @@ async fn cluster_header_mirror_and_retry_arrive_over_mtls_and_a_plaintext_caller
     chain.apply_all(&manifests).await.unwrap();
     let (_first, second) = tokio::try_join!(chain.agent(&one.plan).start(), chain.agent(&two.plan).start()).unwrap();
 
-    let mut configuration = shop.configuration("one");
-    configuration["virtualServices"][0]["http"] = rules();
-    shop.apply(&chain.image("mtls").await.unwrap(), &configuration, &[]).await;
+    let policy = shop.policy(&chain.image("mtls").await.unwrap(), "one", &rules(), &[]);
+    chain.apply_all(&policy).await.unwrap();
     let gateway = chain.agent(&shop.gateway("gw")).start().await.unwrap();
-    gateway.wait_plugin(&format!("{namespace}/switchyard"), &configuration).await.unwrap();
 
     let identities = |received: &Received| {
         let header = received.headers.iter().find(|(name, _)| name == "x-forwarded-client-cert");

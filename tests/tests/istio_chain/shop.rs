@@ -2,6 +2,10 @@
 
 use serde_json::{Value, json};
 use std::time::Duration;
+use switchyard_envoy::istio::{Code, FailStrategy, ROOT_NAMESPACE, Selection, Settings, Url, Via, generate};
+use switchyard_envoy::manifest::{Input, read_sources};
+use switchyard_envoy::translate::Options;
+use switchyard_envoy::yaml;
 use switchyard_tests::chain::{Chain, Running, eventually, service};
 use switchyard_tests::harness::{Echo, Request};
 use switchyard_tests::istio::Proxy;
@@ -63,50 +67,52 @@ impl Shop<'_> {
         Proxy::gateway(name, &self.namespace, [80]).labelled([("shop".into(), self.namespace.clone())])
     }
 
-    /// A configuration that tags everybody with this value and sends everything to v2.
-    pub fn configuration(&self, tag: &str) -> Value {
-        json!({
-            "namespace": self.namespace,
-            "proxy": {"namespace": self.namespace, "gateways": [format!("{}/edge", self.namespace)], "port": 80},
-            "tags": [{"header": "user-type", "hosts": ["*"], "split": [{"value": tag, "weight": 100}]}],
-            "virtualServices": [{"name": "shop", "namespace": self.namespace, "hosts": ["*"],
-                "gateways": [format!("{}/edge", self.namespace)],
-                "http": [{"name": "ours", "route": [{"destination": {"host": "shop", "subset": "v2"}}]}]}],
-            "services": [{"host": format!("shop.{}.svc.cluster.local", self.namespace), "ports": [80],
-                "subsets": [{"name": "v1"}, {"name": "v2"}]}],
-        })
-    }
-
-    /// The WasmPlugin, and the EnvoyFilter with the route of what it decides (istio.md 5.0).
-    pub fn plugin(&self, url: &str, configuration: &Value, more: &[(&str, &str)]) -> [Value; 2] {
-        let labels = json!({"shop": self.namespace});
-        let mut spec = json!({"selector": {"matchLabels": labels}, "url": url, "failStrategy": "FAIL_CLOSE",
-            "pluginConfig": configuration});
+    /// What `switchyard generate --target istio` makes of these manifests for the gateway, with other `spec` fields of the
+    /// WasmPlugin; FAIL_CLOSE shows whether it runs.
+    pub fn generated(&self, manifests: &[Value], url: &str, more: &[(&str, &str)]) -> Vec<Value> {
+        let text: Vec<String> = manifests.iter().map(Value::to_string).collect();
+        let input = Input { name: "manifests.yaml".into(), bytes: text.join("\n---\n").into_bytes() };
+        let manifests = read_sources(vec![input], Some(&self.namespace)).unwrap();
+        let settings = Settings {
+            via: Via::ClusterHeader,
+            // By its pods: of a Gateway alone nobody knows in which namespace they are.
+            selection: Selection::Workload {
+                namespace: self.namespace.clone(),
+                labels: [("shop".to_owned(), self.namespace.clone())].into(),
+            },
+            name: "switchyard".into(),
+            root_namespace: ROOT_NAMESPACE.into(),
+            code: Code { url: Url::parse(url).unwrap(), sha256: None, pull_secret: None },
+            fail_strategy: Some(FailStrategy::Close),
+            phase: None,
+        };
+        let text = generate(&manifests, &Options::default(), &settings).unwrap().text;
+        let mut resources: Vec<Value> = yaml::load(&text).0.iter().map(yaml::Node::to_json).collect();
+        resources.retain(Value::is_object);
+        let plugin = plugin_of(&mut resources);
         for (field, value) in more {
-            spec[*field] = json!(value);
+            plugin["spec"][*field] = json!(value);
         }
-        let route = json!({
-            "name": "switchyard",
-            "match": {"prefix": "/", "headers": [{"name": "x-switchyard-cluster", "present_match": true}]},
-            "route": {"cluster_header": "x-switchyard-cluster", "timeout": "0s",
-                "request_mirror_policies": [{"cluster_header": "x-switchyard-mirror-1"}]},
-            "request_headers_to_remove": ["x-switchyard-cluster"],
-        });
-        let filter = json!({"workloadSelector": {"labels": labels}, "configPatches": [{
-            "applyTo": "HTTP_ROUTE",
-            "match": {"context": "GATEWAY", "routeConfiguration": {"vhost": {}}},
-            "patch": {"operation": "INSERT_FIRST", "value": route},
-        }]});
-        let mut plugin = self.object("WasmPlugin", "switchyard", &spec);
-        plugin["apiVersion"] = json!("extensions.istio.io/v1alpha1");
-        let mut filter = self.object("EnvoyFilter", "switchyard", &filter);
-        filter["apiVersion"] = json!("networking.istio.io/v1alpha3");
-        [plugin, filter]
+        resources
     }
 
-    /// Applies [`Self::plugin`].
-    pub async fn apply(&self, url: &str, configuration: &Value, more: &[(&str, &str)]) {
-        self.chain.apply_all(&self.plugin(url, configuration, more)).await.unwrap();
+    /// [`Self::generated`] of a policy that tags everybody with this value and goes by these rules.
+    pub fn policy(&self, url: &str, tag: &str, http: &Value, more: &[(&str, &str)]) -> Vec<Value> {
+        let mut manifests = self.routes();
+        let rules = manifests.iter_mut().find(|one| one["kind"] == "VirtualService").unwrap();
+        rules["spec"]["http"] = http.clone();
+        manifests.push(service("shop", &self.namespace, 80, &[("v1", 1), ("v2", 2)]));
+        let tags = json!([{"header": "user-type", "hosts": ["*"], "split": [{"value": tag, "weight": 100}]}]);
+        let mut policy = self.object("SwitchyardPolicy", "shop", &json!({"tags": tags}));
+        policy["apiVersion"] = json!("switchyard.dev/v1alpha1");
+        policy["metadata"]["annotations"] = json!({"config.kubernetes.io/local-config": "true"});
+        manifests.push(policy);
+        self.generated(&manifests, url, more)
+    }
+
+    /// Applies what tags everybody with this value and sends everything to v2, where Istio's own route is to v1.
+    pub async fn apply(&self, url: &str, tag: &str, more: &[(&str, &str)]) {
+        self.chain.apply_all(&self.policy(url, tag, &all_to_v2(), more)).await.unwrap();
     }
 
     /// Status, cluster and tag of a request.
@@ -130,4 +136,14 @@ impl Shop<'_> {
     pub fn cluster(&self, subset: &str) -> String {
         format!("outbound|80|{subset}|shop.{}.svc.cluster.local", self.namespace)
     }
+}
+
+/// Rules that send everything to v2.
+pub fn all_to_v2() -> Value {
+    json!([{"name": "ours", "route": [{"destination": {"host": "shop", "subset": "v2"}}]}])
+}
+
+/// The WasmPlugin among resources.
+pub fn plugin_of(resources: &mut [Value]) -> &mut Value {
+    resources.iter_mut().find(|one| one["kind"] == "WasmPlugin").expect("a WasmPlugin")
 }
