@@ -24,7 +24,11 @@ impl Process {
     pub fn start(name: &str, mut command: Command, folder: &Path) -> Result<Self, String> {
         let log = folder.join(format!("{name}.log"));
         // Who opens /dev/stdout anew, as Envoy does for an access log, has a position of its own.
-        let output = File::options().create(true).append(true).open(&log).map_err(|error| format!("`{}`: {error}", log.display()))?;
+        let output = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .map_err(|error| format!("`{}`: {error}", log.display()))?;
         let errors = output.try_clone().map_err(|error| format!("`{}`: {error}", log.display()))?;
         command.stdout(Stdio::from(output)).stderr(Stdio::from(errors));
         let kept = Kept::start(command).map_err(|error| format!("`{name}` does not start: {error}"))?;
