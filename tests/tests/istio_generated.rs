@@ -302,3 +302,32 @@ async fn a_gateway_tags_and_istio_routes() {
 async fn a_sidecar_tags_and_istio_routes() {
     tags(Running::sidecar(Via::Tags).await).await;
 }
+
+/// A connection that is older than the EnvoyFilter keeps the list of what was stripped before, and changed routes come to
+/// it at once: the route must know.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_from_before_the_envoy_filter_steers_nobody() {
+    let echo = Echo::named("upstream").at(([0, 0, 0, 0], 0).into()).recording().start().await.unwrap();
+    let proxy = Proxy::gateway("edge", "demo", [80]).labelled([("istio".into(), "ingressgateway".into())]);
+    let mut all = manifests(Via::ClusterHeader, Selection::gateway("demo/edge").unwrap());
+    to_upstream(&mut all, echo.address().port());
+    all.extend(proxy.manifests());
+    all.retain(|one| one["kind"] != "WasmPlugin");
+    let is_ours = |one: &&Value| one["kind"] == "EnvoyFilter" && one["metadata"]["name"] == "switchyard";
+    let without: Vec<Value> = all.iter().filter(|one| !is_ours(one)).cloned().collect();
+    let istiod = Istiod::start(&without).await.unwrap();
+    let envoy = istiod.run(&proxy).await.unwrap();
+    let mut old = envoy.client(80).unwrap();
+    let request = Request::new("GET", "plain.demo.svc.cluster.local", "/").header("x-switchyard-cluster", V2);
+    let before = envoy.send(&mut old, &echo, &request).await.unwrap();
+    assert_eq!((before.status, before.route.as_deref()), (200, Some("plain")));
+    let version = istiod.apply(&all).await.unwrap();
+    envoy.wait_synced(&version).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let seen = envoy.send(&mut old, &echo, &request).await.unwrap();
+    let mut new = envoy.client(80).unwrap();
+    let fresh = envoy.send(&mut new, &echo, &request).await.unwrap();
+    assert_eq!(seen.route.as_deref(), Some("plain"), "nothing is stripped there, and nothing decided");
+    assert_eq!(fresh.route.as_deref(), Some("plain"), "a new connection is stripped");
+    envoy.stop().await.unwrap();
+}

@@ -186,3 +186,35 @@ fn a_live_configuration_that_does_not_compile_and_a_second_plugin_are_told() {
     let none = |text: String| text.split("kind: EnvoyFilter").next().unwrap().rsplit_once("---").unwrap().0.to_owned();
     assert_eq!(applied(none), ["invalid-field : no WasmPlugin of ours is among these resources"]);
 }
+
+#[test]
+fn what_is_large_is_told_and_what_is_too_large_refused() {
+    let folder = TempDir::new().unwrap();
+    let generate = |rules: usize| {
+        let mut text = fs::read_to_string(Path::new(FOLDER).join("sidecars-of-a-namespace/manifests.yaml")).unwrap();
+        let mut more = String::new();
+        for rule in 0..rules {
+            let _ = write!(
+                more,
+                "  - {{name: r{rule}, match: [{{uri: {{exact: /r/{rule}}}}}], route: [{{destination: {{host: shop}}}}]}}\n"
+            );
+        }
+        text = text.replacen("  http:\n", &format!("  http:\n{more}"), 1);
+        fs::write(folder.path().join("manifests.yaml"), text).unwrap();
+        let output = Command::new(SWITCHYARD)
+            .current_dir(folder.path())
+            .args(["generate", "manifests.yaml", "--target", "istio", "--out", "."])
+            .args(["--url", "oci://registry.example.com/switchyard:1"])
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = generate(100);
+    assert!(code == Some(0) && !said.contains("--server-side"), "{said}");
+    let (code, said) = generate(4_000);
+    assert!(code == Some(0) && said.contains("apply with `kubectl apply --server-side`"), "{said}");
+    let (code, said) = generate(20_000);
+    assert!(code == Some(3) && said.contains("at most 1 MiB arrives") && said.contains("split the policy"), "{said}");
+}

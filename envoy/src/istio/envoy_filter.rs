@@ -8,6 +8,9 @@ use std::collections::BTreeSet;
 
 const MANAGER: &str = "envoy.filters.network.http_connection_manager";
 
+/// What says that a request came through a connection manager that strips: dynamic metadata, which no client can send.
+const STRIPPED: (&str, &str) = ("switchyard", "stripped");
+
 /// It applies in one context only: under `ANY`, clients of inbound listeners could steer (istio.md 5.0).
 pub fn envoy_filter(
     settings: &Settings,
@@ -25,7 +28,7 @@ pub fn envoy_filter(
     };
     let manager = |filter: Value| ("listener", json!({"filterChain": {"filter": filter}}));
     let patches = [
-        // First, so that no route is there before what keeps clients from it.
+        patch("HTTP_FILTER", manager(json!({"name": MANAGER})), "INSERT_FIRST", marking()),
         patch(
             "NETWORK_FILTER",
             manager(json!({"name": MANAGER})),
@@ -38,7 +41,7 @@ pub fn envoy_filter(
             "MERGE",
             fault_by_header(),
         ),
-        patch("HTTP_ROUTE", ("routeConfiguration", json!({"vhost": {}})), "INSERT_FIRST", deciding_route(mirrors)),
+        patch("HTTP_ROUTE", ("routeConfiguration", json!({"vhost": {}})), "INSERT_FIRST", route(mirrors)),
     ];
     let mut spec = json!({"configPatches": patches});
     for (field, value) in target.of_envoy_filter() {
@@ -50,6 +53,25 @@ pub fn envoy_filter(
         "metadata": super::plugin::metadata(&settings.name, target, settings),
         "spec": spec,
     })
+}
+
+/// The route for what the filter decided. A change of routes reaches connections at once, one of a connection manager only
+/// those that are made after it: on one that is older nothing is stripped, so its requests must not get here.
+fn route(mirrors: usize) -> Value {
+    let (filter, key) = STRIPPED;
+    let mut route = deciding_route(mirrors);
+    route["match"]["dynamic_metadata"] =
+        json!([{"filter": filter, "path": [{"key": key}], "value": {"bool_match": true}}]);
+    route
+}
+
+/// The filter that marks requests.
+fn marking() -> Value {
+    let (filter, key) = STRIPPED;
+    json!({"name": "switchyard.stripped", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.set_metadata.v3.Config",
+        "metadata": [{"metadata_namespace": filter, "value": {key: true}}],
+    }})
 }
 
 /// What is merged into Istio's connection manager.
