@@ -3,6 +3,8 @@
 
 #![cfg(not(target_family = "wasm"))]
 
+#[path = "istio_manifests/productcatalog.rs"]
+mod productcatalog;
 #[path = "istio_manifests/steps.rs"]
 mod steps;
 #[path = "istio_manifests/workshop.rs"]
@@ -25,9 +27,11 @@ async fn the_working_set_does_what_its_files_say() {
     steps::an_old_pod_runs_on_without_the_plugin(&workshop, &mut old).await;
     drop(old);
     let mut proxies = workshop.proxies().await.unwrap();
+    workshop.productcatalog.behind(proxies.sidecar.proxy().address(3000).unwrap());
     workshop.synced(&mut proxies).await.unwrap();
     steps::canary_at_the_gateway(&workshop, &proxies).await;
-    steps::canary_in_the_mesh(&workshop, &proxies).await;
+    steps::canary_in_the_mesh(&proxies).await;
+    steps::two_hops(&proxies).await;
     steps::a_refused_configuration_would_be_counted(&proxies).await;
     steps::what_is_applied_has_not_drifted_until_somebody_moves_weights(&workshop).await;
 
@@ -38,6 +42,7 @@ async fn the_working_set_does_what_its_files_say() {
     workshop.apply("fault-test", DEPLOYER).await.unwrap();
     workshop.synced(&mut proxies).await.unwrap();
     steps::fault_test(&workshop, &proxies).await;
+    steps::one_delay_on_two_hops(&proxies).await;
 
     // The other form has no EnvoyFilter, and `apply` takes nothing away.
     for namespace in ["workshop", "workshop-ingress"] {

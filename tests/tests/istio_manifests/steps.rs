@@ -1,6 +1,7 @@
 //! What each part of the working set promises.
 
 use super::workshop::{DEPLOYER, Proxies, Seen, Workshop, assert_share, percent, send, send_all};
+use serde_json::json;
 use std::time::Duration;
 use switchyard_tests::chain::Running;
 use switchyard_tests::harness::Request;
@@ -166,7 +167,7 @@ pub async fn canary_at_the_gateway(workshop: &Workshop, proxies: &Proxies) {
     }
 }
 
-pub async fn canary_in_the_mesh(workshop: &Workshop, proxies: &Proxies) {
+pub async fn canary_in_the_mesh(proxies: &Proxies) {
     let sidecar = &proxies.sidecar;
     // The gateway's word counts.
     let mut client = sidecar.client(3000).unwrap();
@@ -189,7 +190,45 @@ pub async fn canary_in_the_mesh(workshop: &Workshop, proxies: &Proxies) {
     let request = Request::new("GET", "productcatalog.workshop.svc.cluster.local:5000", "/products/");
     let seen = send(&mut client, &request).await;
     assert_eq!((seen.upstream.as_deref(), seen.header("user-type")), (Some("productcatalog"), ""));
-    assert!(workshop.productcatalog.count() > 0);
+}
+
+fn products(uid: usize) -> Request {
+    user(Request::new("GET", "catalog.example.com", "/products/1"), &uid.to_string())
+}
+
+/// From the gateway to productcatalog and from there to catalogdetail: one user, one tag, one version.
+pub async fn two_hops(proxies: &Proxies) {
+    let direct = send_all(&proxies.gateway, 80, (0..100).map(|uid| user(edge(), &uid.to_string())).collect()).await;
+    let seen = send_all(&proxies.gateway, 80, (0..100).map(products).collect()).await;
+    for (seen, direct) in seen.iter().zip(&direct) {
+        let headers = seen.detail["body"]["headers"].as_array().unwrap();
+        let tags: Vec<_> = headers.iter().filter(|header| header[0] == "user-type").map(|header| &header[1]).collect();
+        assert_eq!(seen.header("user-type"), direct.header("user-type"));
+        assert_eq!(tags, [seen.header("user-type")], "{seen:?}");
+        assert_eq!(seen.detail["cluster"], to(direct.subset()), "{seen:?}");
+    }
+    assert!(direct.iter().any(|seen| seen.header("user-type") == "internal"));
+}
+
+/// The delay of a user's group is the sidecar's, where the rule is, and not the gateway's too.
+pub async fn one_delay_on_two_hops(proxies: &Proxies) {
+    let seen = send_all(&proxies.gateway, 80, (0..100).map(products).collect()).await;
+    for seen in &seen {
+        let (status, flags) = match seen.header("fault-group") {
+            "slow" => (200, "DI"),
+            "failing" => (503, "FI"),
+            _ => (200, "-"),
+        };
+        let (inner, inner_flags) = (&seen.detail["status"], &seen.detail["flags"]);
+        assert_eq!(
+            (seen.status, &*seen.flags, inner, inner_flags),
+            (200, "", &json!(status), &json!(flags)),
+            "{seen:?}"
+        );
+    }
+    for group in ["slow", "failing", "none"] {
+        assert!(seen.iter().any(|seen| seen.header("fault-group") == group), "nobody is of `{group}`");
+    }
 }
 
 pub async fn blue_green(workshop: &Workshop, proxies: &Proxies) {
@@ -287,7 +326,7 @@ pub async fn what_was_generated_stays_the_deployers(workshop: &Workshop) {
     }
     // Nor does anybody's become ours.
     let mut other = workshop.get("wasmplugin", "workshop", "switchyard").await.unwrap();
-    other["metadata"] = serde_json::json!({"name": "other", "namespace": "workshop"});
+    other["metadata"] = json!({"name": "other", "namespace": "workshop"});
     workshop.chain.apply_all(&[other]).await.unwrap();
     let label = ["label", "wasmplugin", "-n", "workshop", "other", "app.kubernetes.io/managed-by=switchyard"];
     assert!(workshop.chain.kubectl(&label).await.is_err());

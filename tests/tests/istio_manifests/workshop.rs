@@ -1,5 +1,6 @@
 //! The workshop of `manifests/` in a mesh: what people do with `kubectl`, and what kubelet would make of it.
 
+use super::productcatalog::ProductCatalog;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,7 +23,7 @@ pub struct Workshop {
     pub chain: &'static Chain,
     pub v1: Echo,
     pub v2: [Echo; 2],
-    pub productcatalog: Echo,
+    pub productcatalog: ProductCatalog,
     url: String,
     folder: TempDir,
 }
@@ -39,21 +40,21 @@ impl Workshop {
         let chain = Chain::shared().await?;
         let url = chain.image("0.1.0").await?;
         let echo = |name: &str| Echo::named(name).at(([0, 0, 0, 0], 0).into()).obeying().start();
-        let v2 = [echo("v2-a").await?, echo("v2-b").await?];
-        let (v1, productcatalog) = (echo("v1").await?, echo("productcatalog").await?);
+        let (v1, v2) = (echo("v1").await?, [echo("v2-a").await?, echo("v2-b").await?]);
+        let productcatalog = ProductCatalog::start().await?;
         chain.kubectl(&["apply", "-k", "manifests/base", "--validate=strict"]).await?;
         let folder = TempDir::new().map_err(|error| error.to_string())?;
         let workshop = Self { chain, v1, v2, productcatalog, url, folder };
-        let (v1, [a, b]) = (&workshop.v1, &workshop.v2);
-        let pods = [("catalogdetail", "v1", v1), ("catalogdetail", "v2", a), ("catalogdetail", "v2", b)];
-        let pods = pods.into_iter().chain([("productcatalog", "v1", &workshop.productcatalog)]);
+        let Self { v1, v2: [a, b], productcatalog, .. } = &workshop;
+        let pods = [("v1", v1), ("v2", a), ("v2", b)].map(|(version, echo)| ("catalogdetail", version, echo.address()));
+        let pods = pods.into_iter().chain([("productcatalog", "v1", productcatalog.address)]);
         // A Service selects WorkloadEntries as it selects pods, and these may be on this machine.
         let entries: Vec<Value> = (1..)
             .zip(pods)
-            .map(|(number, (app, version, echo))| {
+            .map(|(number, (app, version, address))| {
                 json!({"apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry",
                     "metadata": {"name": format!("{app}-{number}"), "namespace": "workshop"},
-                    "spec": {"address": format!("127.4.0.{number}"), "ports": {"http": echo.address().port()},
+                    "spec": {"address": format!("127.4.0.{number}"), "ports": {"http": address.port()},
                         "labels": {"app": app, "version": version}}})
             })
             .collect();
@@ -168,6 +169,8 @@ pub struct Seen {
     /// The cookie `uid` that the client was given.
     pub uid: Option<String>,
     pub took: Duration,
+    /// What productcatalog heard from catalogdetail.
+    pub detail: Value,
 }
 
 impl Seen {
@@ -193,6 +196,7 @@ impl Seen {
             headers,
             uid,
             took,
+            detail: body["detail"].clone(),
         }
     }
 
