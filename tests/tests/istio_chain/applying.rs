@@ -98,6 +98,12 @@ async fn a_refused_configuration_leaves_the_old_one_and_stops_those_that_start()
     // One that starts now has no old one.
     let young = start("young").start().await.unwrap();
     shop.until(&young, 500, None).await;
+    // FAIL_OPEN does not help it: there is nothing that could fail yet.
+    plugin_of(&mut bad)["spec"]["failStrategy"] = json!("FAIL_OPEN");
+    shop.chain.apply_all(&bad).await.unwrap();
+    let open = start("open").start().await.unwrap();
+    shop.until(&open, 500, None).await;
+    shop.until(&gateway, 200, Some("one")).await;
 
     shop.apply(&url, "three", &[]).await;
     shop.until(&gateway, 200, Some("three")).await;

@@ -36,6 +36,10 @@ async fn an_image_that_is_missing_closes_the_gateway_until_it_is_there() {
     shop.until(&gateway, 200, None).await;
     assert_eq!(shop.ask(&gateway).await.unwrap().1, Some(shop.cluster("v1")));
 
+    // FAIL_RELOAD is about a module that runs: one that cannot be fetched closes.
+    shop.apply(&missing, "one", &[("failStrategy", "FAIL_RELOAD")]).await;
+    shop.until(&gateway, 403, None).await;
+
     shop.apply(&good, "one", &[]).await;
     shop.until(&gateway, 200, Some("one")).await;
     assert_eq!(shop.ask(&gateway).await.unwrap().1, Some(shop.cluster("v2")));
