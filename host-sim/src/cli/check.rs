@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(long)]
     reach: bool,
 
-    /// Check live resources instead: WasmPlugins of ours that do not compile or share a workload, and what they embed and
+    /// Check live resources instead: plugins of ours that do not compile or share a workload, and what they embed and
     /// has drifted since. FILE is what `kubectl get wasmplugin,virtualservice,destinationrule -A -o yaml` prints, or `-`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["manifests", "reach"])]
     applied: Option<String>,
