@@ -272,9 +272,12 @@ async fn a_sidecar_decides_what_its_workload_calls() {
     running.end().await;
 }
 
+/// Headers of a request.
+type Headers = &'static [(&'static str, &'static str)];
+
 /// Istio routes by tags that nobody can choose.
 async fn tags(mut running: Running) {
-    let table: [(&[(&str, &str)], &str, &str); 3] = [
+    let table: [(Headers, &str, &str); 3] = [
         (&[], V1, "rest"),
         (&[("x-role", "staff")], V2, "new"),
         (&[("user-type", "new"), ("User_Type", "new"), ("x-switchyard-cluster", V2)], V1, "rest"),

@@ -194,9 +194,9 @@ fn what_is_large_is_told_and_what_is_too_large_refused() {
         let mut text = fs::read_to_string(Path::new(FOLDER).join("sidecars-of-a-namespace/manifests.yaml")).unwrap();
         let mut more = String::new();
         for rule in 0..rules {
-            let _ = write!(
+            let _ = writeln!(
                 more,
-                "  - {{name: r{rule}, match: [{{uri: {{exact: /r/{rule}}}}}], route: [{{destination: {{host: shop}}}}]}}\n"
+                "  - {{name: r{rule}, match: [{{uri: {{exact: /r/{rule}}}}}], route: [{{destination: {{host: shop}}}}]}}"
             );
         }
         text = text.replacen("  http:\n", &format!("  http:\n{more}"), 1);
