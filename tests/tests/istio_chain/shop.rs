@@ -68,7 +68,7 @@ impl Shop<'_> {
     }
 
     /// What `switchyard generate --target istio` makes of these manifests for the gateway, with other `spec` fields of the
-    /// WasmPlugin; FAIL_CLOSE shows whether it runs.
+    /// WasmPlugin; `FAIL_CLOSE` shows whether it runs.
     pub fn generated(&self, manifests: &[Value], url: &str, more: &[(&str, &str)]) -> Vec<Value> {
         let text: Vec<String> = manifests.iter().map(Value::to_string).collect();
         let input = Input { name: "manifests.yaml".into(), bytes: text.join("\n---\n").into_bytes() };
