@@ -45,10 +45,8 @@ async fn the_working_set_does_what_its_files_say() {
     steps::one_delay_on_two_hops(&proxies).await;
 
     // The other form has no EnvoyFilter, and `apply` takes nothing away.
-    for namespace in ["workshop", "workshop-ingress"] {
-        let arguments = ["delete", "envoyfilter", "-n", namespace, "switchyard", "--as", DEPLOYER];
-        workshop.chain.kubectl(&arguments).await.unwrap();
-    }
+    let ours = ["-l", "app.kubernetes.io/managed-by=switchyard", "-A", "--as", DEPLOYER];
+    workshop.chain.kubectl(&[&["delete", "envoyfilter"], &ours[..]].concat()).await.unwrap();
     workshop.apply("tags", DEPLOYER).await.unwrap();
     workshop.synced(&mut proxies).await.unwrap();
     steps::tags(&workshop, &proxies).await;

@@ -357,6 +357,12 @@ pub async fn each_file_is_valid_to_the_api_server(workshop: &Workshop) {
         let folder = format!("manifests/overlays/{overlay}");
         let arguments = ["apply", "-k", &folder, "--dry-run=server", "--validate=strict", "--as", DEPLOYER];
         workshop.chain.kubectl(&arguments).await.unwrap();
+        // Objects are sent in this order: no new pod may start before the plugin is there.
+        let all = workshop.chain.kubectl(&["kustomize", &folder]).await.unwrap();
+        let kinds: Vec<_> = all.lines().filter_map(|line| line.strip_prefix("kind: ")).collect();
+        assert_eq!(kinds.first(), Some(&"Namespace"));
+        let first_pod = kinds.iter().position(|kind| *kind == "Deployment").unwrap();
+        assert!(kinds.iter().rposition(|kind| *kind == "WasmPlugin").unwrap() < first_pod, "{overlay}: {kinds:?}");
     }
     for file in ["destination-rule", "service-entry", "virtual-service"] {
         let file = format!("manifests/demo/{file}.yaml");
