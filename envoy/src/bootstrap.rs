@@ -59,16 +59,14 @@ pub struct Generated {
 pub fn generate(model: &Model<'_>, settings: &Settings) -> Result<Generated, Vec<Diagnostic>> {
     let Checked { listeners, clusters } = checked(model, settings, check::addresses)?;
     let warnings = listeners.iter().flat_map(|listener| access_log::warnings(listener, settings)).collect();
-    let mut bootstrap = json!({
+    let bootstrap = json!({
         "admin": {"address": address(settings.admin)},
         "static_resources": {
             "listeners": listener::listeners(model, &listeners, settings)?,
             "clusters": clusters,
         },
+        "stats_config": stats::stats(&listeners),
     });
-    if let (stats @ Value::Object(_), Value::Object(fields)) = (stats::stats(&listeners), &mut bootstrap) {
-        fields.insert("stats_config".into(), stats);
-    }
     Ok(Generated { bootstrap, warnings })
 }
 
@@ -80,10 +78,10 @@ pub fn generate(model: &Model<'_>, settings: &Settings) -> Result<Generated, Vec
 /// certificates that are not there, or what [`Model::listener`] says.
 pub fn parts(model: &Model<'_>, settings: &Settings) -> Result<Vec<(String, Value)>, Vec<Diagnostic>> {
     let Checked { listeners, clusters } = checked(model, settings, |_, _| vec![])?;
-    let mut parts = vec![("clusters.yaml".to_owned(), json!({"clusters": clusters}))];
-    if let stats @ Value::Object(_) = stats::stats(&listeners) {
-        parts.push(("stats-config.yaml".to_owned(), json!({"stats_config": stats})));
-    }
+    let mut parts = vec![
+        ("clusters.yaml".to_owned(), json!({"clusters": clusters})),
+        ("stats-config.yaml".to_owned(), json!({"stats_config": stats::stats(&listeners)})),
+    ];
     for listener in listeners {
         let name = |part: &str| format!("{}-{part}.yaml", listener.name);
         // The router stays the last of the filters that are there already.

@@ -134,6 +134,19 @@ async fn requests_are_counted_by_labels() {
     }
 }
 
+/// Envoy's own rule ends a cluster's name at the first dot, and the rest of it becomes part of the metric's name.
+#[tokio::test]
+async fn envoys_counters_of_clusters_have_the_whole_name_as_a_label() {
+    let (bootstrap, _echo) = site("destination").await;
+    let envoy = bootstrap.start().await.unwrap();
+    let mut client = Client::new(envoy.listener("mesh").await.unwrap());
+    assert_eq!(client.send(&Request::new("GET", "shop", "/open")).await.unwrap().status, 200);
+    let text = envoy.admin_get("/stats/prometheus?usedonly").await.unwrap().text();
+    let counted = text.lines().find(|line| line.starts_with("envoy_cluster_upstream_rq_total{")).expect(&text);
+    assert!(counted.contains("|v2|shop.workshop.svc.cluster.local\"") && counted.contains("cluster_name=\"outbound|"));
+    assert!(!text.contains("svc_cluster_local_"), "{text}");
+}
+
 /// Istio's bootstrap, `extraStatTags` (`tools/packaging/common/envoy_bootstrap.json` of istio/istio).
 #[tokio::test]
 async fn istios_bootstrap_makes_the_same_labels() {

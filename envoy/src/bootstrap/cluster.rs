@@ -12,6 +12,7 @@ mod outlier_detection;
 mod priority;
 mod transport_socket;
 
+use super::stats::STAT_NAME_END;
 use crate::diagnostic::{Diagnostic, sort};
 use crate::manifest::{Duration, SimpleLb};
 use crate::translate::{Effective, Known, KnownPort, KnownSubset, Model, Resolve};
@@ -35,6 +36,8 @@ const CONNECT_TIMEOUT: Duration = Duration { ms: 10_000 };
 #[derive(Debug, Serialize)]
 struct Cluster {
     name: String,
+    /// The name with an end that [`stats`](super::stats) finds: names have dots, as those of statistics do.
+    alt_stat_name: String,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     discovery_type: Option<DiscoveryType>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,7 +98,13 @@ fn cluster(
         known.endpoints_of(subset).filter(|endpoint| endpoint.ports.contains_key(&port.number)).collect();
     let is_resolved = matches!(known.resolve, Resolve::Dns | Resolve::DnsRoundRobin);
     // istio.md 2.0: no cluster where there is no name to resolve; with fixed addresses there is one, without hosts.
-    if endpoints.is_empty() && is_resolved && !is_passthrough_subset(subset) {
+    // Nor is there one of a subset where there is none of the host.
+    let has_port = known.endpoints.iter().any(|endpoint| endpoint.ports.contains_key(&port.number));
+    // What the host's cluster is, its subsets are too, whatever they say; and a subset that says so itself, whatever is
+    // said of the port.
+    let is_passed_on =
+        subset.is_some() && (is_passthrough(&known.policy_of(None, port.number)) || is_passthrough_subset(subset));
+    if is_resolved && (!has_port || (endpoints.is_empty() && !is_passed_on)) {
         return Ok(None);
     }
     let subset_name = subset.map_or("", |subset| subset.name.as_str());
@@ -110,8 +119,7 @@ fn cluster(
     let transport_socket = transport_socket::of(model, tls, policy.proxy_protocol, &mut options)?;
     let common_lb_config = CommonLb::of(&policy);
     let is_forwarding = known.resolve == Resolve::Forward && !is_gateway;
-    // What a subset says itself counts here whatever is said of the port.
-    let is_passthrough = is_forwarding || is_passthrough(&policy) || is_passthrough_subset(subset);
+    let is_passthrough = is_forwarding || is_passthrough(&policy) || is_passed_on;
     let load_assignment = (!is_passthrough).then(|| {
         let mut groups = endpoints::by_locality(&endpoints, port.number);
         priority::apply(&mut groups, &policy, &model.locality(), &model.proxy_labels(), is_resolved);
@@ -136,6 +144,7 @@ fn cluster(
         typed_extension_protocol_options: options.into_extension(),
         transport_socket,
         load_assignment,
+        alt_stat_name: format!("{name}{STAT_NAME_END}"),
         name,
     }))
 }

@@ -90,7 +90,7 @@ impl Split<'_> {
                 let from = source_of(&self.folder.join(&file), None);
                 fields.insert("type".into(), "EDS".into());
                 fields.insert("eds_cluster_config".into(), json!({"eds_config": from}));
-                sources.push(Source::new(Kind::Endpoints, file, format!("cluster.{name}"), vec![assignment]));
+                sources.push(Source::new(Kind::Endpoints, file, format!("cluster.{name};"), vec![assignment]));
             }
             cluster
         });

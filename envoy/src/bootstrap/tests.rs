@@ -149,6 +149,7 @@ fn there_is_a_cluster_for_each_host_port_and_subset_as_istio_names_them() {
     );
     insta::assert_snapshot!(to_yaml(&clusters[0]), @r#"
     name: "outbound|443||api.example.com"
+    alt_stat_name: "outbound|443||api.example.com;"
     connect_timeout: "10s"
     lb_policy: LEAST_REQUEST
     circuit_breakers:

@@ -64,8 +64,8 @@ fn of_files(context: &mut Map<String, Value>) {
         let mut validation = combined["default_validation_context"].clone();
         let names = validation.as_object_mut().and_then(|fields| fields.remove("match_subject_alt_names"));
         let names = names.unwrap_or_default();
-        let types = |name| ["DNS", "URI", "EMAIL", "IP_ADDRESS"].map(|kind| json!({"san_type": kind, "matcher": name}));
-        let typed: Vec<Value> = names.as_array().into_iter().flatten().flat_map(types).collect();
+        let of_each = |name| ["DNS", "URI", "EMAIL", "IP_ADDRESS"].map(|kind| json!({"san_type": kind, "matcher": name}));
+        let typed: Vec<Value> = names.as_array().into_iter().flatten().flat_map(of_each).collect();
         validation["trusted_ca"] = json!({"filename": file(name.trim_start_matches("file-root:"))});
         validation["match_typed_subject_alt_names"] = json!(typed);
         context.insert("validation_context".into(), validation);
@@ -112,6 +112,9 @@ fn sockets(socket: &mut Value) {
 }
 
 /// Ours, by name, as [`normal`] has them.
+///
+/// # Panics
+/// A cluster without a name.
 pub fn normal_ours(clusters: &Value) -> Clusters {
     let all = clusters.as_array().into_iter().flatten().map(|cluster| {
         let mut cluster = cluster.clone();
@@ -127,6 +130,9 @@ pub fn normal_ours(clusters: &Value) -> Clusters {
 }
 
 /// Istio's outbound clusters in a dump of Envoy, with endpoints in place of EDS.
+///
+/// # Panics
+/// A cluster without a name.
 pub fn normal_istio(dump: &Value) -> Clusters {
     let configs = || dump["configs"].as_array().into_iter().flatten();
     let mut endpoints: BTreeMap<String, Value> = configs()
@@ -155,8 +161,7 @@ pub fn normal_istio(dump: &Value) -> Clusters {
         {
             fields.remove(field);
         }
-        // Istio's statistics and metadata: for its own telemetry.
-        fields.remove("alt_stat_name");
+        // Istio's metadata: for its own telemetry.
         fields.remove("metadata");
         (name, normal(cluster))
     });

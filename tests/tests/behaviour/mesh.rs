@@ -121,7 +121,7 @@ impl Mesh {
 
     /// A counter or gauge of a service's cluster; 0 where Envoy has none of that name.
     pub async fn stat(&self, service: &str, name: &str) -> u64 {
-        let cluster = format!("cluster.outbound|3000||{service}.workshop.svc.cluster.local");
+        let cluster = format!("cluster.outbound|3000||{service}.workshop.svc.cluster.local;");
         let all = self.envoy.stats(&format!(r"{service}\..*{}$", name.replace('.', r"\."))).await.unwrap();
         // Envoy writes `;` behind what Istio calls a cluster in statistics.
         all.get(&format!("{cluster}.{name}")).or_else(|| all.get(&format!("{cluster};.{name}"))).copied().unwrap_or(0)

@@ -58,7 +58,7 @@ fn a_file_comes_after_those_that_it_names() {
 fn fixed_endpoints_are_files_and_names_to_resolve_are_not() {
     let split = split(&[]);
     let [endpoints, clusters, _] = split.sources.as_slice() else { panic!("{:?}", files(&split)) };
-    assert_eq!(endpoints.stat, "cluster.outbound|80|v1|a.b");
+    assert_eq!(endpoints.stat, "cluster.outbound|80|v1|a.b;");
     assert_eq!(endpoints.resources()[0]["cluster_name"], "outbound|80|v1|a.b");
     let [eds, dns] = clusters.resources() else { panic!("{clusters:?}") };
     assert_eq!(eds["type"], "EDS");

@@ -84,7 +84,7 @@ impl Admin {
     /// How many requests are on their way to these clusters, or wait for a connection.
     pub fn requests(&self, clusters: &[&str]) -> Result<u64, String> {
         let stats = self.stats("%5Ecluster.*upstream_rq(_pending)?_active$")?;
-        let of = |name: &&str| ["", "_pending"].map(|kind| format!("cluster.{name}.upstream_rq{kind}_active"));
+        let of = |name: &&str| ["", "_pending"].map(|kind| format!("cluster.{name};.upstream_rq{kind}_active"));
         Ok(clusters.iter().flat_map(of).filter_map(|name| stats.get(&name)?.parse::<u64>().ok()).sum())
     }
 
