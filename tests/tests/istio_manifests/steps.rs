@@ -137,16 +137,16 @@ pub async fn canary_at_the_gateway(workshop: &Workshop, proxies: &Proxies) {
     }
 
     // A user's requests stay on one pod of a subset, and other users' are on the other.
-    let pods = (0..30).map(|user| {
+    let pods = (0..90).map(|user| {
         let request = Request::new("GET", EDGE, "/v2/catalogDetail");
-        request.header("x-user-id", format!("user-{}", user % 10))
+        request.header("x-user-id", format!("user-{}", user % 30))
     });
     let seen = send_all(gateway, 80, pods.collect()).await;
-    for user in 0..10 {
-        assert_eq!(seen[user].upstream, seen[user + 10].upstream);
-        assert_eq!(seen[user].upstream, seen[user + 20].upstream);
+    for user in 0..30 {
+        assert_eq!(seen[user].upstream, seen[user + 30].upstream);
+        assert_eq!(seen[user].upstream, seen[user + 60].upstream);
     }
-    assert!(seen.iter().any(|one| one.upstream != seen[0].upstream), "all ten users are on one of two pods");
+    assert!(seen.iter().any(|one| one.upstream != seen[0].upstream), "all users are on one of two pods");
 
     // The canary's rule: two retries of half a second each, two seconds in all.
     let at = first.iter().position(|seen| seen.header("user-type") == "external" && seen.subset() == "v1").unwrap();
