@@ -89,7 +89,8 @@ pub async fn run(size: Size) -> Result<Outcome, String> {
                     outcome.count(&found);
                     if found.differences.is_empty() {
                         continue;
-                    } else if round + 1 == ROUNDS {
+                    }
+                    if round + 1 == ROUNDS {
                         outcome.different.push((set.clone(), found.differences));
                     } else {
                         again.push(set.clone());
@@ -102,7 +103,7 @@ pub async fn run(size: Size) -> Result<Outcome, String> {
     }
     outcome.compared = start.elapsed();
     for (set, differences) in &outcome.different {
-        println!("{}: {}", set.name, differences.join("\n"));
+        println!("{}: {}\n{}", set.name, differences.join("\n"), set.to_yaml());
     }
     for (set, differences) in outcome.different.iter_mut().take(SHRUNK) {
         (*set, *differences) = shrink::shrink(set, differences).await;

@@ -64,7 +64,8 @@ fn of_files(context: &mut Map<String, Value>) {
         let mut validation = combined["default_validation_context"].clone();
         let names = validation.as_object_mut().and_then(|fields| fields.remove("match_subject_alt_names"));
         let names = names.unwrap_or_default();
-        let of_each = |name| ["DNS", "URI", "EMAIL", "IP_ADDRESS"].map(|kind| json!({"san_type": kind, "matcher": name}));
+        let of_each =
+            |name| ["DNS", "URI", "EMAIL", "IP_ADDRESS"].map(|kind| json!({"san_type": kind, "matcher": name}));
         let typed: Vec<Value> = names.as_array().into_iter().flatten().flat_map(of_each).collect();
         validation["trusted_ca"] = json!({"filename": file(name.trim_start_matches("file-root:"))});
         validation["match_typed_subject_alt_names"] = json!(typed);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// How long one may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The smallest set that still differs, with what of it.
 pub async fn shrink(set: &Set, differences: &[String]) -> (Set, Vec<String>) {
