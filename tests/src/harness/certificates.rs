@@ -108,7 +108,7 @@ impl Certificate {
     pub fn sha256(&self) -> String {
         let suite = tokio_rustls::rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
         let hash = suite.tls13().expect("a suite of TLS 1.3").common.hash_provider;
-        hash.hash(&self.der).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        hash.hash(&self.der).as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 
     /// Writes `tls.crt` and `tls.key` to a folder, which is made; tells their paths in this order. Errors: they cannot
