@@ -122,14 +122,16 @@ impl<'a> Model<'a> {
     /// Everything that is wrong, warnings too, in order of place.
     pub fn new(manifests: &'a Manifests, options: &Options) -> Result<Self, Vec<Diagnostic>> {
         let mut notes = Notes { all: vec![], unread: vec![], allow_missing: options.allow_missing };
-        let mut services = known::services(manifests, &options.domain, &mut notes);
-        subset::assign(manifests, options, &mut services, &mut notes);
         let mut routed = virtual_service::read(manifests, &mut notes);
         let policies = Policies::merge(manifests, options, &mut routed, &mut notes);
         let edges = gateway::edges(manifests, options, &routed, &mut notes);
-        missing::check(manifests, &routed, &services, &options.domain, &mut notes);
+        let services = BTreeMap::new();
         let mut model =
             Self { manifests, options: options.clone(), services, routed, policies, edges, warnings: vec![] };
+        let mut services = known::services(manifests, &options.domain, model.has_mesh(), &mut notes);
+        subset::assign(manifests, options, &mut services, &mut notes);
+        missing::check(manifests, &model.routed, &services, &options.domain, &mut notes);
+        model.services = services;
         model.check_everything(&mut notes);
         delegates::check(&model, &mut notes);
         dormant::check(&model, &mut notes);
@@ -193,12 +195,6 @@ impl<'a> Model<'a> {
     /// servers of each gateway port, and each HTTPS server. In a proxy of Istio the mesh has a listener for each port of
     /// its services.
     pub fn served(&self) -> Vec<Served> {
-        let is_in_mesh = |routed: &Routed| {
-            !routed.is_delegate()
-                && routed.gateways.contains(gateway::MESH)
-                && routed.is_seen_by(&self.manifests.namespace)
-        };
-        let mesh = self.edges.is_empty() || self.routed.iter().any(is_in_mesh);
         let edges = self.edges.iter().enumerate().map(|(index, edge)| {
             let proxy = Proxy {
                 namespace: self.manifests.namespace.clone(),
@@ -208,12 +204,22 @@ impl<'a> Model<'a> {
             };
             Served { proxy, edge: Some(index) }
         });
-        let mesh = match (mesh, self.options.around) {
+        let mesh = match (self.has_mesh(), self.options.around) {
             (false, _) => vec![],
             (true, Around::Mesh) => self.mesh_by_port(),
             (true, _) => vec![self.mesh()],
         };
         mesh.iter().map(Served::from).chain(edges).collect()
+    }
+
+    /// Whether the mesh is served: unless there are only gateways.
+    fn has_mesh(&self) -> bool {
+        let is_in_mesh = |routed: &Routed| {
+            !routed.is_delegate()
+                && routed.gateways.contains(gateway::MESH)
+                && routed.is_seen_by(&self.manifests.namespace)
+        };
+        self.edges.is_empty() || self.routed.iter().any(is_in_mesh)
     }
 
     /// The listener of the mesh.

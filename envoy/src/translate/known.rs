@@ -132,9 +132,9 @@ impl Known {
     }
 }
 
-/// All known destinations, by host.
-pub fn services(manifests: &Manifests, domain: &str, notes: &mut Notes) -> BTreeMap<String, Known> {
-    let mut all = entry::read(manifests, notes);
+/// All known destinations, by host; `beside` a workload those of the proxy's own namespace come first.
+pub fn services(manifests: &Manifests, domain: &str, beside: bool, notes: &mut Notes) -> BTreeMap<String, Known> {
+    let mut all = entry::read(manifests, beside, notes);
     service::add(manifests, domain, &mut all, notes);
     all
 }

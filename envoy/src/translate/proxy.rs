@@ -1,6 +1,5 @@
 //! The proxy that is generated for: its labels and where it is.
 
-use super::gateway::MESH;
 use super::locality::Locality;
 use super::{Model, Options, Origin, spec};
 use crate::diagnostic::Diagnostic;
@@ -24,7 +23,7 @@ impl Model<'_> {
 
     /// Whether it is a gateway, and nothing beside a workload (istio.md 2.0, 2.2: it forwards and sniffs nothing).
     pub fn is_gateway(&self) -> bool {
-        self.listeners().iter().all(|proxy| !proxy.gateways.iter().any(|gateway| gateway == MESH))
+        !self.has_mesh()
     }
 
     /// The proxy's labels, with those of its place.

@@ -34,8 +34,9 @@ struct Service<'a> {
     host: &'a str,
 }
 
-/// Every host that the proxy sees, with the endpoints of all ServiceEntries of its namespace that have it.
-pub fn read(manifests: &Manifests, notes: &mut Notes) -> BTreeMap<String, Known> {
+/// Every host that the proxy sees, with the endpoints of all ServiceEntries of its namespace that have it. A proxy is
+/// `beside` a workload, or a gateway.
+pub fn read(manifests: &Manifests, beside: bool, notes: &mut Notes) -> BTreeMap<String, Known> {
     let workloads = workload::read(manifests, notes);
     let mut entries = vec![];
     for (index, manifest) in numbered(manifests, Kind::ServiceEntry) {
@@ -60,12 +61,18 @@ pub fn read(manifests: &Manifests, notes: &mut Notes) -> BTreeMap<String, Known>
         .filter_map(|(entry, at, host)| Some(Service { entry: entries.get(*entry)?, at: *at, host }))
         .filter(|service| host_error(service.host).is_none())
         .collect();
+    let mut alike: BTreeMap<_, Vec<&Service<'_>>> = BTreeMap::new();
+    for service in &services {
+        alike.entry(service.identity()).or_default().push(service);
+    }
     let mut seen: Vec<Service<'_>> = services
         .iter()
         .copied()
         .filter(|service| service.entry.written.is_seen_by(&manifests.namespace, &service.entry.manifest.namespace))
         .collect();
-    seen.sort_by(|a, b| a.order(&manifests.namespace).cmp(&b.order(&manifests.namespace)));
+    // Beside a workload a host of its own namespace wins, whatever its age: `selectServices` of istiod's sidecar.go.
+    let is_other = |one: &Service<'_>| beside && one.entry.manifest.namespace != manifests.namespace;
+    seen.sort_by_key(|one| (is_other(one), one.order(&manifests.namespace)));
     let mut all: BTreeMap<&str, Merged<'_>> = BTreeMap::new();
     for service in seen {
         match all.get_mut(service.host) {
@@ -76,7 +83,7 @@ pub fn read(manifests: &Manifests, notes: &mut Notes) -> BTreeMap<String, Known>
         }
     }
     let known = |(host, merged): (&str, Merged<'_>)| {
-        let known = merged.known(services.iter().filter(|service| service.is_of(&merged.first)));
+        let known = merged.known(alike.get(&merged.first.identity()).into_iter().flatten().copied());
         // What is wrong with those that are listed is told there.
         let lists = !merged.first.entry.written.endpoints.is_empty();
         if known.endpoints.is_empty() && !lists && known.resolve != Resolve::Forward {
@@ -120,9 +127,9 @@ impl<'a> Service<'a> {
         (rank, creation_timestamp, namespace, name, self.entry.index)
     }
 
-    /// Whether its endpoints are those of a service.
-    fn is_of(&self, other: &Self) -> bool {
-        self.host == other.host && self.entry.manifest.namespace == other.entry.manifest.namespace
+    /// What those have in common whose endpoints are one service's: host and namespace.
+    fn identity(&self) -> (&'a str, &'a str) {
+        (self.host, &self.entry.manifest.namespace)
     }
 
     fn ports(&self) -> impl Iterator<Item = &'a ServiceEntryPort> + use<'a> {
@@ -161,7 +168,7 @@ impl<'a> Merged<'a> {
     fn add(&mut self, other: Service<'a>, notes: &mut Notes) {
         let missing = other.ports().filter(|port| !self.ports.iter().any(|own| own.number == port.number));
         let missing: Vec<_> = missing.collect();
-        let is_of = self.first.is_of(&other);
+        let is_of = self.first.identity() == other.identity();
         if is_of && (missing.is_empty() || self.first.fits(&other)) {
             self.ports.extend(missing);
             return;

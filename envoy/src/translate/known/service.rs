@@ -13,17 +13,19 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// Adds those that no ServiceEntry has the host of: that one knows its endpoints.
 pub fn add(manifests: &Manifests, domain: &str, all: &mut BTreeMap<String, Known>, notes: &mut Notes) {
     let slices = slices(manifests, notes);
+    let mut by_service: BTreeMap<_, Vec<&Slice<'_>>> = BTreeMap::new();
+    for slice in &slices {
+        by_service.entry(slice.identity()).or_default().push(slice);
+    }
     let mut named: BTreeSet<(&str, &str)> = BTreeSet::new();
     for (index, manifest) in numbered(manifests, Kind::Service) {
         named.insert((&manifest.namespace, &manifest.name));
         let Some(service) = notes.spec::<Service>(manifest) else { continue };
         let host = format!("{}.{}.svc.{domain}", manifest.name, manifest.namespace).to_ascii_lowercase();
         let ports = tcp_ports(manifest, &service, notes);
-        let own: Vec<_> = slices.iter().filter(|slice| slice.is_of(manifest)).collect();
-        let (resolve, endpoints) = if own.is_empty() {
-            (Resolve::Dns, vec![by_name(&host, &service, &ports)])
-        } else {
-            (Resolve::Static, by_address(&own, &ports))
+        let (resolve, endpoints) = match by_service.get(&(manifest.namespace.as_str(), manifest.name.as_str())) {
+            None => (Resolve::Dns, vec![by_name(&host, &service, &ports)]),
+            Some(own) => (Resolve::Static, by_address(own, &ports)),
         };
         if endpoints.is_empty() {
             let message = format!("no endpoint of `{host}` is ready: requests to it get 503");
@@ -43,7 +45,7 @@ pub fn add(manifests: &Manifests, domain: &str, all: &mut BTreeMap<String, Known
             origin: Origin { manifest: index, field: "ports".into() },
         });
     }
-    for slice in slices.iter().filter(|slice| !named.contains(&(&slice.manifest.namespace, slice.service()))) {
+    for slice in slices.iter().filter(|slice| !named.contains(&slice.identity())) {
         let path = Path::root().field("metadata").field("labels").field(SERVICE_NAME);
         let message = format!("there is no Service `{}/{}`", slice.manifest.namespace, slice.service());
         notes.push(slice.manifest.warning(&path, &message).code("unknown-host"));
@@ -61,8 +63,9 @@ impl Slice<'_> {
         self.manifest.labels.get(SERVICE_NAME).map_or("", String::as_str)
     }
 
-    fn is_of(&self, service: &Manifest) -> bool {
-        self.manifest.namespace == service.namespace && self.service() == service.name
+    /// Namespace and name of its Service.
+    fn identity(&self) -> (&str, &str) {
+        (&self.manifest.namespace, self.service())
     }
 }
 
