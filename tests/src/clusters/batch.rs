@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// How long clusters and endpoints may take to reach all proxies after the first of them has some. An Envoy waits 15 s for
-/// secrets of istio-agent, which never come, before it asks for endpoints.
-const PATIENCE: Duration = Duration::from_secs(21);
+/// secrets of istio-agent, which never come, before it asks for endpoints. Only what differs takes as long.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What became of a set.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,7 @@ pub struct Found {
 /// Judges sets, whose hosts are their own. Errors: a side does not start.
 pub async fn judge(sets: &[Set]) -> Result<Vec<Found>, String> {
     let manifests: Vec<Value> = sets.iter().flat_map(|set| set.manifests.clone()).collect();
-    let (istiod, ours) = tokio::join!(Istiod::start(&manifests), ours(sets));
+    let (istiod, ours) = tokio::join!(told(&manifests), ours(sets));
     let (istiod, ours) = (istiod?, ours?);
     let proxies: BTreeSet<&Proxy> = sets.iter().map(|set| &set.proxy).collect();
     let mut started = vec![];
@@ -59,6 +59,18 @@ pub async fn judge(sets: &[Set]) -> Result<Vec<Found>, String> {
         }
     }
     Ok(all)
+}
+
+/// An istiod that knows manifests. Those that ServiceEntries select come second: events of a kind that it reads before it
+/// listens to that kind it never hears of, and of every second start all `WorkloadEntries` are missing for ever.
+async fn told(manifests: &[Value]) -> Result<Istiod, String> {
+    let (second, first): (Vec<Value>, Vec<Value>) =
+        manifests.iter().cloned().partition(|manifest| manifest["kind"] == "WorkloadEntry");
+    let istiod = Istiod::start(&first).await?;
+    if !second.is_empty() {
+        istiod.apply(manifests).await?;
+    }
+    Ok(istiod)
 }
 
 /// Compares the clusters of a set's hosts.
