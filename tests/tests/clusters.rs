@@ -15,6 +15,7 @@ use switchyard_envoy::diagnostic::human;
 use switchyard_envoy::manifest::{Input, read_sources};
 use switchyard_envoy::translate::{Model, Options};
 use switchyard_envoy::yaml;
+use switchyard_tests::clusters::certs;
 use switchyard_tests::harness::envoy_binary_of;
 use tempfile::TempDir;
 
@@ -60,31 +61,10 @@ fn proxy(file: &Path) -> Value {
     documents[0].to_json()
 }
 
-fn openssl(folder: &Path, arguments: &str) {
-    let output = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output();
-    let output = output.unwrap_or_else(|error| panic!("openssl makes the certificates of this test: {error}"));
-    assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// `tls.crt`, `tls.key` and `ca.crt`, in the folder, and below it for a credential and for Istio's own.
-fn certify(folder: &Path) {
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(folder, &format!("req -x509 {key} -keyout tls.key -out tls.crt -days 2 -subj /CN=client"));
-    std::fs::copy(folder.join("tls.crt"), folder.join("ca.crt")).unwrap();
-    for name in ["shop-client", "default"] {
-        let below = folder.join(name);
-        std::fs::create_dir(&below).unwrap();
-        for file in ["tls.crt", "tls.key", "ca.crt"] {
-            std::fs::copy(folder.join(file), below.join(file)).unwrap();
-        }
-    }
-}
-
 /// `UPDATE_CLUSTERS=1 cargo test -p switchyard-tests --test clusters` writes what is made today; look at the difference.
 #[test]
 fn manifests_become_the_clusters_that_are_written_beside_them() {
-    let certs = TempDir::new().unwrap();
-    certify(certs.path());
+    let certs = certs::folder().unwrap();
     let update = std::env::var_os("UPDATE_CLUSTERS").is_some();
     let mut wrong = BTreeMap::new();
     let cases = cases(certs.path());
@@ -122,8 +102,7 @@ fn refused(version: &str, clusters: &Value, file: &Path) -> Option<String> {
 
 #[test]
 fn both_supported_envoys_take_all_clusters_and_find_no_deprecated_field() {
-    let folder = TempDir::new().unwrap();
-    certify(folder.path());
+    let folder = certs::folder().unwrap();
     let mut wrong = vec![];
     for case in cases(folder.path()) {
         for version in SUPPORTED {

@@ -28,11 +28,7 @@ pub fn folder() -> Result<TempDir, String> {
     Ok(folder)
 }
 
-/// Runs `openssl` in a folder.
-///
-/// # Errors
-/// It is not there, or fails.
-pub fn openssl(folder: &Path, arguments: &str) -> Result<(), String> {
+fn openssl(folder: &Path, arguments: &str) -> Result<(), String> {
     let output = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output();
     let output = output.map_err(|error| format!("openssl makes the certificates of this test: {error}"))?;
     if output.status.success() {
