@@ -4,6 +4,7 @@
 
 pub mod load;
 pub mod manifests;
+pub mod steps;
 
 use crate::harness::{Envoy, Launch, free_port, released_wasm};
 use std::fs;

@@ -2,14 +2,14 @@
 
 #![cfg(not(target_family = "wasm"))]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use switchyard_tests::demo::interval::expected_99;
 use switchyard_tests::harness::Echo;
 use switchyard_tests::rollout::Live;
-use switchyard_tests::rollout::load::{Load, failures, versions};
+use switchyard_tests::rollout::load::{Load, failures};
 use switchyard_tests::rollout::manifests::Service;
+use switchyard_tests::rollout::steps::{Step, assert_forward};
 
 const COMMAND: &str = env!("CARGO_BIN_EXE_switchyard-in-tests");
 /// Clients with a connection each, users of each of them, and clients whose answers take long.
@@ -17,15 +17,6 @@ const CLIENTS: usize = 12;
 const USERS: usize = 30;
 const SLOW: usize = 3;
 const LONG: Duration = Duration::from_millis(2500);
-/// Workers switch apart (envoy.md 5.4): what a user has counts from here on.
-const SETTLED: Duration = Duration::from_secs(1);
-
-/// Requests sent between these moments see one configuration.
-struct Step {
-    share: u32,
-    from: Instant,
-    to: Instant,
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rollout_fails_no_request_and_moves_no_user_back() {
@@ -47,10 +38,7 @@ async fn a_rollout_fails_no_request_and_moves_no_user_back() {
         let ended = live.generate(&service(share).yaml()).await.well();
         let changed: &[&str] = if share == 0 { &[] } else { &["policy-mesh.yaml"] };
         assert_eq!(ended.written, changed, "{}", ended.said);
-        tokio::time::sleep(SETTLED).await;
-        let from = Instant::now();
-        load.round().await;
-        steps.push(Step { share, from, to: Instant::now() });
+        steps.push(Step::settled(share, &load).await);
     }
 
     // The old version goes from the manifests: its cluster after the policy, its endpoints with it.
@@ -59,10 +47,7 @@ async fn a_rollout_fails_no_request_and_moves_no_user_back() {
     assert!(ended.written.contains(&"clusters.yaml".to_owned()), "{ended:?}");
     assert!(envoy.stats("^cluster\\..*v1.*\\.upstream_rq_total$").await.unwrap().is_empty());
     assert!(!live.path("endpoints/outbound_3000_v1_catalog.shop.svc.cluster.local.yaml").exists());
-    tokio::time::sleep(SETTLED).await;
-    let from = Instant::now();
-    load.round().await;
-    steps.push(Step { share: 100, from, to: Instant::now() });
+    steps.push(Step::settled(100, &load).await);
 
     // What Envoy refuses changes nothing.
     let before = live.text("policy-mesh.yaml");
@@ -81,25 +66,7 @@ async fn a_rollout_fails_no_request_and_moves_no_user_back() {
     let long = seen.iter().filter(|one| one.is_long && one.took >= LONG).count();
     assert!(delayed > 50 && long > SLOW, "{delayed} delayed requests, {long} long ones");
 
-    let mut moved: BTreeSet<usize> = BTreeSet::new();
-    for Step { share, from, to } in steps {
-        let versions = versions(&seen, from, to).unwrap();
-        let all = CLIENTS * USERS;
-        assert!(versions.len() >= all, "{} of {all} users asked", versions.len());
-        let new: BTreeSet<usize> =
-            versions.iter().filter(|(_, version)| **version == "v2").map(|(user, _)| *user).collect();
-        let back: Vec<_> = moved.iter().filter(|user| versions.get(user) == Some(&"v1")).collect();
-        assert!(back.is_empty(), "users {back:?} moved back at {share} %");
-        // Users are drawn once: seed and names are fixed, so that this says the same in every run.
-        let (low, high) = match share {
-            0 => (0, 0),
-            100 => (versions.len(), versions.len()),
-            share => expected_99(versions.len(), f64::from(share) / 100.0),
-        };
-        assert!((low..=high).contains(&new.len()), "{} users at {share} %, not {low} to {high}", new.len());
-        println!("{share:>3} %: {} of {} users on v2, {low} to {high} expected", new.len(), versions.len());
-        moved.extend(new);
-    }
+    assert_forward(&seen, &steps, CLIENTS * USERS);
     println!("{} requests, {delayed} delayed, {long} long", seen.len());
     envoy.stop().await.unwrap();
 }

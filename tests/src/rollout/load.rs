@@ -46,6 +46,11 @@ impl Load {
     /// So many clients with one connection each, each of which asks for so many users in turn; half of them by cookie,
     /// half by header. `slow` further clients, with a user each, ask for answers that take so long.
     pub fn start(to: SocketAddr, clients: usize, users: usize, slow: usize, takes: Duration) -> Self {
+        Self::paced(to, clients, users, slow, takes, Duration::ZERO)
+    }
+
+    /// [`Self::start`] of clients that wait so long before each request, where others need the machine too.
+    pub fn paced(to: SocketAddr, clients: usize, users: usize, slow: usize, takes: Duration, pause: Duration) -> Self {
         let rounds = (0..clients + slow).map(|_| AtomicU64::new(0)).collect();
         let shared = Arc::new(Shared { rounds, ..Shared::default() });
         let mut tasks = JoinSet::new();
@@ -54,7 +59,7 @@ impl Load {
             let first = if is_slow { clients * users + client - clients } else { client * users };
             let users = first..first + if is_slow { 1 } else { users };
             let takes = is_slow.then_some(takes);
-            tasks.spawn(run(Arc::clone(&shared), client, Client::new(to), users, takes));
+            tasks.spawn(run(Arc::clone(&shared), client, Client::new(to), users, takes, pause));
         }
         Self { shared, tasks, clients: clients + slow }
     }
@@ -78,16 +83,22 @@ impl Load {
     ///
     /// # Panics
     /// A client has opened a second connection although no request failed.
-    pub async fn stop(mut self) -> Vec<Seen> {
+    pub async fn stop(self) -> Vec<Seen> {
+        let clients = self.clients as u64;
+        let (seen, connections) = self.drained().await;
+        if seen.iter().all(|one| one.answer.is_ok()) {
+            assert_eq!(connections, clients, "connections do not outlive the changes");
+        }
+        seen
+    }
+
+    /// [`Self::stop`] where listeners changed, which ends connections; how many were opened, too.
+    pub async fn drained(mut self) -> (Vec<Seen>, u64) {
         self.shared.stop.store(true, Ordering::SeqCst);
         while self.tasks.join_next().await.is_some() {}
         let mut seen = std::mem::take(&mut *self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner));
         seen.sort_by_key(|one| one.sent);
-        let connections = self.shared.connections.load(Ordering::SeqCst);
-        if seen.iter().all(|one| one.answer.is_ok()) {
-            assert_eq!(connections, self.clients as u64, "connections do not outlive the changes");
-        }
-        seen
+        (seen, self.shared.connections.load(Ordering::SeqCst))
     }
 }
 
@@ -97,6 +108,7 @@ async fn run(
     client: Client,
     users: std::ops::Range<usize>,
     takes: Option<Duration>,
+    pause: Duration,
 ) {
     let mut client = client.patience(Duration::from_secs(30));
     while !shared.stop.load(Ordering::SeqCst) {
@@ -112,6 +124,9 @@ async fn run(
             }
             if !client.is_connected() {
                 shared.connections.fetch_add(1, Ordering::SeqCst);
+            }
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
             }
             let sent = Instant::now();
             let answer = match client.send(&request).await {
