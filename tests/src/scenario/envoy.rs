@@ -8,9 +8,11 @@ use super::send::send;
 use super::workloads::Workloads;
 use super::{Scenario, Tally};
 use crate::generated::{Bootstrap, Site};
-use crate::harness::Envoy;
+use crate::harness::{Ca, Envoy};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
+use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 /// Runs all that are not refused.
@@ -52,9 +54,11 @@ async fn run(scenarios: &[Scenario]) -> Result<Vec<Vec<String>>, String> {
     let mut workloads = Workloads::default();
     let mut shared = Shared::default();
     let mut added = Vec::new();
+    let certs = TempDir::new().map_err(|error| error.to_string())?;
     for scenario in scenarios {
         let manifests = workloads.place(&scenario.manifests()?).await?;
-        added.push(shared.add(scenario, &manifests));
+        certify(certs.path(), &manifests)?;
+        added.push(shared.add(scenario, &manifests, certs.path()));
     }
     let envoy = shared.bootstrap().start().await?;
     let mut all = Vec::new();
@@ -66,6 +70,15 @@ async fn run(scenarios: &[Scenario]) -> Result<Vec<Vec<String>>, String> {
     }
     envoy.stop().await?;
     Ok(all)
+}
+
+/// A certificate for each credential that Gateways name.
+fn certify(folder: &Path, manifests: &[Value]) -> Result<(), String> {
+    let servers = manifests.iter().filter_map(|manifest| manifest.pointer("/spec/servers")?.as_array()).flatten();
+    for name in servers.filter_map(|server| server.pointer("/tls/credentialName")?.as_str()) {
+        Ca::new("scenarios").server(&[name]).write(&folder.join(name))?;
+    }
+    Ok(())
 }
 
 async fn steps(scenario: &Scenario, envoy: &Envoy, workloads: &Workloads) -> Vec<String> {
@@ -90,10 +103,12 @@ struct Shared {
 impl Shared {
     /// Adds what is generated of a scenario's manifests. Errors: the generator refuses them, or writes another cluster
     /// of a name than before.
-    fn add(&mut self, scenario: &Scenario, manifests: &[Value]) -> Result<(), String> {
+    fn add(&mut self, scenario: &Scenario, manifests: &[Value], certs: &Path) -> Result<(), String> {
         // JSON is YAML.
         let text: Vec<String> = manifests.iter().map(Value::to_string).collect();
-        let mut generated = Site::new(&text.join("\n---\n"))?.bootstrap()?.value;
+        let mut site = Site::new(&text.join("\n---\n"))?;
+        site.options.certs = Some(certs.to_owned());
+        let mut generated = site.bootstrap()?.value;
         let resources = generated["static_resources"].take();
         for cluster in resources["clusters"].as_array().into_iter().flatten() {
             let name = cluster["name"].as_str().unwrap_or_default();
