@@ -16,7 +16,7 @@ mod traffic_policy;
 
 pub use destination_rule::{DestinationRule, Subset, WorkloadSelector};
 pub use duration::Duration;
-pub use endpoint_slice::{EndpointSlice, SliceConditions, SliceEndpoint, SlicePort};
+pub use endpoint_slice::{EndpointSlice, SliceConditions, SliceEndpoint, SlicePort, TargetRef};
 pub use files::{Input, OpenError};
 pub use gateway::{Gateway, Server, ServerCertificate, ServerPort, ServerTls, ServerTlsMode, TlsVersion};
 pub use kind::{Kind, Unread};

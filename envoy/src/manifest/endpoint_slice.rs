@@ -22,18 +22,38 @@ record! {
         addresses: Vec<String> = "addresses" required,
         /// Whether it takes requests.
         conditions: SliceConditions = "conditions",
-        /// Its zone. Istio takes the place from the node, which is not known here.
+        /// Ignored, as in Istio: its place is that of its node.
         zone: Ignored = "zone",
-        /// Ignored.
-        node_name: Ignored = "nodeName",
-        /// Ignored: what it is, mostly a pod.
-        target_ref: Ignored = "targetRef",
+        /// Its node.
+        node_name: String = "nodeName",
+        /// What it is, mostly a pod.
+        target_ref: TargetRef = "targetRef",
         /// Ignored.
         hostname: Ignored = "hostname",
         /// Ignored.
         hints: Ignored = "hints",
         /// Ignored.
         deprecated_topology: Ignored = "deprecatedTopology",
+    }
+}
+
+record! {
+    /// What an endpoint is.
+    pub struct TargetRef {
+        /// `Pod`, mostly.
+        kind: String = "kind",
+        /// Its name.
+        name: String = "name",
+        /// Its namespace: that of the slice.
+        namespace: Ignored = "namespace",
+        /// Ignored.
+        uid: Ignored = "uid",
+        /// Ignored.
+        api_version: Ignored = "apiVersion",
+        /// Ignored.
+        resource_version: Ignored = "resourceVersion",
+        /// Ignored.
+        field_path: Ignored = "fieldPath",
     }
 }
 

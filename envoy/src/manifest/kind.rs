@@ -23,6 +23,10 @@ pub enum Kind {
     Service,
     /// Kubernetes': the addresses of a Service's pods.
     EndpointSlice,
+    /// Kubernetes': the labels of an address, and the node that it is on. Its `spec` is not read.
+    Pod,
+    /// Kubernetes': where its pods are. Its `spec` is not read.
+    Node,
     /// Anything else.
     Other,
 }
@@ -42,6 +46,8 @@ const READ: &[(&str, &str, Kind, &[&str])] = &[
     (OURS, "Case", Kind::Case, &["v1alpha1"]),
     ("", "Service", Kind::Service, &["v1"]),
     ("discovery.k8s.io", "EndpointSlice", Kind::EndpointSlice, &["v1"]),
+    ("", "Pod", Kind::Pod, &["v1"]),
+    ("", "Node", Kind::Node, &["v1"]),
 ];
 
 /// Kinds of Istio's networking group that we know and do not read.

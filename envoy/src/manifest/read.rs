@@ -65,7 +65,9 @@ pub fn read_sources(inputs: Vec<Input>, namespace: Option<&str>) -> Result<Manif
 
 /// The namespace that all manifests have which have one, else `default`.
 fn agreed_namespace(all: &[Manifest]) -> String {
-    let written: BTreeSet<&str> = all.iter().map(|m| m.namespace.as_str()).filter(|n| !n.is_empty()).collect();
+    // Pods only say what endpoints are.
+    let namespaces = all.iter().filter(|m| m.kind != Kind::Pod).map(|m| m.namespace.as_str());
+    let written: BTreeSet<&str> = namespaces.filter(|n| !n.is_empty()).collect();
     let mut written = written.into_iter();
     match (written.next(), written.next()) {
         (Some(only), None) => only.into(),

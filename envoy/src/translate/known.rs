@@ -1,6 +1,7 @@
 //! Known destinations: hosts of ServiceEntries and Services, with their ports and endpoints.
 
 mod entry;
+mod pod;
 mod service;
 mod workload;
 

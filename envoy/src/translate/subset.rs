@@ -5,10 +5,10 @@ mod select;
 use super::known::{Known, Origin};
 use super::name::{is_label, is_wildcard_host};
 use super::traffic::{self, KnownPolicy};
-use super::{Notes, Options, numbered, spec};
+use super::{Around, Notes, Options, numbered, spec};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::manifest::{DestinationRule, Kind, Manifest, Manifests, TrafficPolicy};
-use select::{Caller, Rule, covers, effective};
+use select::{Caller, Rule, Rules, covers, effective};
 use std::collections::{BTreeMap, BTreeSet};
 use switchyard_filter::compile::resolve;
 
@@ -50,8 +50,9 @@ pub fn assign(manifests: &Manifests, options: &Options, services: &mut BTreeMap<
     let labels = options.proxy_labels();
     let caller = Caller { namespace: &manifests.namespace, labels: &labels };
     let mut used = vec![false; manifests.all.len()];
+    let indexed = Rules::new(&rules);
     for known in services.values_mut() {
-        for rule in effective(&rules, &known.host, &known.namespace, caller) {
+        for rule in effective(&indexed, &known.host, &known.namespace, caller) {
             if let Some(used) = used.get_mut(rule.manifest) {
                 *used = true;
             }
@@ -78,9 +79,10 @@ pub fn assign(manifests: &Manifests, options: &Options, services: &mut BTreeMap<
             }
         }
         empty(manifests, known, notes);
+        notes.all.extend(traffic::ejection(manifests, known));
     }
     for rule in rules.iter().filter(|rule| !used.get(rule.manifest).copied().unwrap_or(false)) {
-        unused(rule, manifests, services, notes);
+        unused(rule, manifests, options.around, services, notes);
     }
 }
 
@@ -178,14 +180,15 @@ fn empty(manifests: &Manifests, known: &Known, notes: &mut Notes) {
         let mut found =
             manifest.warning(&spec(&format!("{}.name", subset.origin.field)), &message).code("no-endpoints");
         if is_service {
-            found = found
-                .help("pods are not known here: write a ServiceEntry of this host, with endpoints and their labels");
+            found = found.help(
+                "labels are those of pods: give EndpointSlices and Pods too, as `kubectl get -o yaml` prints them",
+            );
         }
         notes.push(found);
     }
 }
 
-fn unused(rule: &Rule, manifests: &Manifests, services: &BTreeMap<String, Known>, notes: &mut Notes) {
+fn unused(rule: &Rule, manifests: &Manifests, around: Around, services: &BTreeMap<String, Known>, notes: &mut Notes) {
     let Some(manifest) = manifests.all.get(rule.manifest) else { return };
     let host = &rule.host;
     if let Some(known) = services.values().find(|known| covers(host, &known.host)) {
@@ -208,11 +211,16 @@ fn unused(rule: &Rule, manifests: &Manifests, services: &BTreeMap<String, Known>
         });
         return;
     }
-    let mut found = manifest
-        .warning(&spec("host"), &format!("no ServiceEntry or Service has the host `{host}`"))
-        .code("unknown-host");
+    let message = format!("no ServiceEntry or Service has the host `{host}`");
+    if host.starts_with('*') || around == Around::Mesh {
+        // A pattern may be for hosts to come; in a mesh Istio carries the rule out, with services that it knows.
+        notes.push(manifest.warning(&spec("host"), &message).code("unknown-host"));
+        return;
+    }
+    // A misspelled host would leave the meant one without its TLS, and nobody would see it.
+    let mut found = manifest.error(&spec("host"), &message);
     found.help = did_you_mean(host, services.keys().map(String::as_str));
-    notes.push(found);
+    notes.missing(found);
 }
 
 #[cfg(test)]

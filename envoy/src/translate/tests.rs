@@ -891,7 +891,7 @@ spec: {host: cart, subsets: [{name: v1, labels: {version: v1}}, {name: v1}]}
       |
       = help: rules of the proxy's namespace `default` come first, then those of the host's, `workshop`
 
-    warning: no ServiceEntry or Service has the host `catalogdetial.workshop.svc.cluster.local`
+    error: no ServiceEntry or Service has the host `catalogdetial.workshop.svc.cluster.local`
      --> b.yaml:9:14
       |
     9 | spec: {host: catalogdetial, subsets: [{name: v9}]}
@@ -922,7 +922,7 @@ spec: {host: cart, subsets: [{name: v1, labels: {version: v1}}, {name: v1}]}
     24 | spec: {host: cart, subsets: [{name: v1, labels: {version: v1}}, {name: v1}]}
        |                                     ^^ subsets[0].name
        |
-       = help: pods are not known here: write a ServiceEntry of this host, with endpoints and their labels
+       = help: labels are those of pods: give EndpointSlices and Pods too, as `kubectl get -o yaml` prints them
 
     error: the subset `v1` is listed twice
       --> b.yaml:24:72

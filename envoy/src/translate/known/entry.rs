@@ -253,10 +253,15 @@ impl<'a> Merged<'a> {
     }
 }
 
-/// Where an endpoint is: as it says, else as its label does, which has dots for slashes.
+/// Where an endpoint is: as it says, else as its label does.
 fn locality(endpoint: &WorkloadEntry) -> String {
-    let label = endpoint.labels.get("istio-locality").filter(|_| endpoint.locality.is_empty());
-    label.map_or_else(|| endpoint.locality.clone(), |label| label.replace('.', "/"))
+    let label = labelled_locality(&endpoint.labels).filter(|_| endpoint.locality.is_empty());
+    label.unwrap_or_else(|| endpoint.locality.clone())
+}
+
+/// Where something is as its label says, which has dots for slashes.
+pub fn labelled_locality(labels: &BTreeMap<String, String>) -> Option<String> {
+    labels.get("istio-locality").map(|label| label.replace('.', "/"))
 }
 
 fn resolve(written: Resolution) -> Resolve {

@@ -1,6 +1,7 @@
 //! Services of Kubernetes, with the `EndpointSlices` of their pods where there are any.
 
 use super::super::{Notes, numbered, spec};
+use super::pod::Pods;
 use super::{Endpoint, Known, KnownPort, Origin, Resolve, Speaks};
 use crate::manifest::{EndpointSlice, Kind, Manifest, Manifests, Service, ServicePort};
 use crate::yaml::Path;
@@ -17,6 +18,7 @@ pub fn add(manifests: &Manifests, domain: &str, all: &mut BTreeMap<String, Known
     for slice in &slices {
         by_service.entry(slice.identity()).or_default().push(slice);
     }
+    let pods = Pods::of(manifests);
     let mut named: BTreeSet<(&str, &str)> = BTreeSet::new();
     for (index, manifest) in numbered(manifests, Kind::Service) {
         named.insert((&manifest.namespace, &manifest.name));
@@ -25,7 +27,7 @@ pub fn add(manifests: &Manifests, domain: &str, all: &mut BTreeMap<String, Known
         let ports = tcp_ports(manifest, &service, notes);
         let (resolve, endpoints) = match by_service.get(&(manifest.namespace.as_str(), manifest.name.as_str())) {
             None => (Resolve::Dns, vec![by_name(&host, &service, &ports)]),
-            Some(own) => (Resolve::Static, by_address(own, &ports)),
+            Some(own) => (Resolve::Static, by_address(own, &ports, &pods)),
         };
         if endpoints.is_empty() {
             let message = format!("no endpoint of `{host}` is ready: requests to it get 503");
@@ -95,9 +97,9 @@ fn by_name(host: &str, service: &Service, ports: &[(&ServicePort, KnownPort)]) -
 }
 
 /// Endpoints that take requests, by address; ports are mapped by name.
-fn by_address(slices: &[&Slice<'_>], ports: &[(&ServicePort, KnownPort)]) -> Vec<Endpoint> {
+fn by_address(slices: &[&Slice<'_>], ports: &[(&ServicePort, KnownPort)], pods: &Pods<'_>) -> Vec<Endpoint> {
     let mut all: BTreeMap<&str, Endpoint> = BTreeMap::new();
-    for slice in slices.iter().map(|slice| &slice.written) {
+    for Slice { manifest, written: slice } in slices {
         let number = |port: &ServicePort| {
             slice.ports.iter().find(|own| own.name == port.name).map(|own| own.port.unwrap_or(port.port))
         };
@@ -105,14 +107,11 @@ fn by_address(slices: &[&Slice<'_>], ports: &[(&ServicePort, KnownPort)]) -> Vec
             ports.iter().filter_map(|(port, known)| Some((known.number, number(port)?))).collect();
         let ready = slice.endpoints.iter().filter(|endpoint| endpoint.takes_requests());
         // Names are no addresses, and the others of an endpoint are the same pod.
-        let addresses = ready.filter_map(|endpoint| endpoint.addresses.first());
-        for address in addresses.filter(|address| address.parse::<IpAddr>().is_ok()) {
-            let endpoint = all.entry(address).or_insert_with(|| Endpoint {
-                address: address.clone(),
-                ports: BTreeMap::new(),
-                labels: BTreeMap::new(),
-                locality: String::new(),
-                weight: 1,
+        let addressed = ready.filter_map(|endpoint| Some((endpoint, endpoint.addresses.first()?)));
+        for (written, address) in addressed.filter(|(_, address)| address.parse::<IpAddr>().is_ok()) {
+            let endpoint = all.entry(address).or_insert_with(|| {
+                let (labels, locality) = pods.about(written, &manifest.namespace);
+                Endpoint { address: address.clone(), ports: BTreeMap::new(), labels, locality, weight: 1 }
             });
             endpoint.ports.extend(&mapped);
         }

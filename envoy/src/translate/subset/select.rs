@@ -52,6 +52,37 @@ impl Rule {
     }
 }
 
+/// All rules, by what they are for: each host has few of many.
+#[derive(Debug)]
+pub struct Rules<'a> {
+    by_host: BTreeMap<&'a str, Vec<(usize, &'a Rule)>>,
+    patterns: Vec<(usize, &'a Rule)>,
+}
+
+impl<'a> Rules<'a> {
+    /// Of rules in their order.
+    pub fn new(ordered: &'a [Rule]) -> Self {
+        let mut rules = Self { by_host: BTreeMap::new(), patterns: vec![] };
+        for numbered in ordered.iter().enumerate() {
+            let host = numbered.1.host.as_str();
+            if host.starts_with('*') {
+                rules.patterns.push(numbered);
+            } else {
+                rules.by_host.entry(host).or_default().push(numbered);
+            }
+        }
+        rules
+    }
+
+    /// Those whose host, or pattern, is for a host, in their order.
+    fn of(&self, host: &str) -> Vec<&'a Rule> {
+        let patterns = self.patterns.iter().filter(|(_, rule)| covers(&rule.host, host));
+        let mut found: Vec<_> = self.by_host.get(host).into_iter().flatten().chain(patterns).copied().collect();
+        found.sort_by_key(|(order, _)| *order);
+        found.into_iter().map(|(_, rule)| rule).collect()
+    }
+}
+
 /// The proxy that is generated for.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
@@ -69,10 +100,11 @@ struct Merged<'a> {
 
 /// The rules that count for a host of a namespace, in the order in which they are merged: of the first namespace that
 /// has any (the proxy's, the host's, the root's) those of the most specific host.
-pub fn effective<'a>(rules: &'a [Rule], host: &str, namespace: &str, caller: Caller<'_>) -> Vec<&'a Rule> {
+pub fn effective<'a>(rules: &Rules<'a>, host: &str, namespace: &str, caller: Caller<'_>) -> Vec<&'a Rule> {
+    let rules = rules.of(host);
     let of = |namespace: &str, is_listed: &dyn Fn(&Rule) -> bool| -> Vec<Merged<'a>> {
-        let listed = rules.iter().filter(|rule| rule.namespace == namespace && is_listed(rule));
-        merged(most_specific(listed.filter(|rule| covers(&rule.host, host)).collect()))
+        let listed = rules.iter().copied().filter(|rule| rule.namespace == namespace && is_listed(rule));
+        merged(most_specific(listed.collect()))
     };
     let own = if caller.namespace == ROOT_NAMESPACE {
         of(caller.namespace, &Rule::is_private)

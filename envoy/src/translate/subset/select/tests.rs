@@ -1,4 +1,4 @@
-use super::{Caller, Rule, covers, effective};
+use super::{Caller, Rule, Rules, covers, effective};
 use crate::manifest::{DestinationRule, Manifests};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ fn counting(caller: &str, rules: &[(&str, Value)]) -> Vec<usize> {
     rules.sort_by(|a, b| a.order(&manifests).cmp(&b.order(&manifests)));
     let labels = BTreeMap::from([("app".to_owned(), "a".to_owned())]);
     let caller = Caller { namespace: caller, labels: &labels };
+    let rules = Rules::new(&rules);
     effective(&rules, "shop.demo.svc.cluster.local", "demo", caller).iter().map(|rule| rule.manifest).collect()
 }
 

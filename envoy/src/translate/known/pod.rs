@@ -1,0 +1,93 @@
+//! Pods and their nodes: the labels and the place of an address in an `EndpointSlice`.
+
+use super::super::locality::Locality;
+use super::super::numbered;
+use super::entry::labelled_locality;
+use crate::manifest::{Kind, Manifest, Manifests, SliceEndpoint};
+use std::collections::BTreeMap;
+
+/// Labels of a node, region first.
+const PLACE: [&str; 3] = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"];
+
+/// Those that are known.
+#[derive(Debug)]
+pub struct Pods<'a> {
+    pods: BTreeMap<(&'a str, &'a str), &'a Manifest>,
+    nodes: BTreeMap<&'a str, &'a Manifest>,
+}
+
+impl<'a> Pods<'a> {
+    /// Those of the manifests.
+    pub fn of(manifests: &'a Manifests) -> Self {
+        let all = |kind| numbered(manifests, kind).map(|(_, manifest)| manifest);
+        Self {
+            pods: all(Kind::Pod).map(|pod| ((pod.namespace.as_str(), pod.name.as_str()), pod)).collect(),
+            nodes: all(Kind::Node).map(|node| (node.name.as_str(), node)).collect(),
+        }
+    }
+
+    /// The labels of an endpoint and `region/zone/subzone` of it, as far as they are known: as istiod has them, a label
+    /// of the pod comes before its node's place (istio.md 2.0).
+    pub fn about(&self, endpoint: &SliceEndpoint, namespace: &str) -> (BTreeMap<String, String>, String) {
+        let target = &endpoint.target_ref;
+        let pod = self.pods.get(&(namespace, target.name.as_str())).filter(|_| target.kind == "Pod");
+        let mut labels = pod.map(|pod| pod.labels.clone()).unwrap_or_default();
+        let of_node = || {
+            let node = self.nodes.get(endpoint.node_name.as_str())?;
+            let label = |name: &str| node.labels.get(name).map_or("", String::as_str);
+            Some(PLACE.map(label).join("/").trim_end_matches('/').to_owned())
+        };
+        let locality = labelled_locality(&labels).or_else(of_node).unwrap_or_default();
+        Locality::parse(&locality).label(&mut labels);
+        (labels, locality)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::manifests;
+    use super::super::super::{Model, Options};
+
+    #[test]
+    fn an_address_has_the_labels_of_its_pod_and_the_place_of_its_node() {
+        let text = "
+apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: Service
+  metadata: {name: shop, namespace: demo}
+  spec: {ports: [{port: 80}]}
+- apiVersion: discovery.k8s.io/v1
+  kind: EndpointSlice
+  metadata: {name: shop-1, namespace: demo, labels: {kubernetes.io/service-name: shop}}
+  addressType: IPv4
+  ports: [{port: 8080}]
+  endpoints:
+  - {addresses: [10.0.0.1], nodeName: n1, targetRef: {kind: Pod, name: a, namespace: demo, uid: u}}
+  - {addresses: [10.0.0.2], nodeName: n1, targetRef: {kind: Pod, name: b, namespace: demo}}
+  - {addresses: [10.0.0.3], nodeName: n2, targetRef: {kind: Pod, name: c, namespace: demo}}
+- {apiVersion: v1, kind: Pod, metadata: {name: a, namespace: demo, labels: {version: v1}}, spec: {nodeName: n1}, status: {}}
+- {apiVersion: v1, kind: Pod, metadata: {name: b, namespace: demo, labels: {version: v2, istio-locality: eu.b}}}
+- {apiVersion: v1, kind: Pod, metadata: {name: c, namespace: elsewhere, labels: {version: v1}}}
+- {apiVersion: v1, kind: Node, metadata: {name: n1, labels: {topology.kubernetes.io/region: eu, topology.kubernetes.io/zone: a}}}
+- apiVersion: networking.istio.io/v1
+  kind: DestinationRule
+  metadata: {name: shop, namespace: demo}
+  spec: {host: shop, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}
+";
+        let manifests = manifests(&[text]);
+        assert_eq!(manifests.namespace, "demo");
+        let model = Model::new(&manifests, &Options::default()).unwrap_or_else(|said| panic!("{said:?}"));
+        assert_eq!(model.warnings(), []);
+        let known = &model.services()["shop.demo.svc.cluster.local"];
+        let shown = |subset| {
+            let endpoints = known.endpoints_of(subset);
+            endpoints.map(|endpoint| format!("{} {}", endpoint.address, endpoint.locality)).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(None), ["10.0.0.1 eu/a", "10.0.0.2 eu/b", "10.0.0.3 "]);
+        assert_eq!(shown(known.subsets.first()), ["10.0.0.1 eu/a"]);
+        assert_eq!(shown(known.subsets.get(1)), ["10.0.0.2 eu/b"]);
+        assert_eq!(known.endpoints[0].labels["topology.kubernetes.io/zone"], "a");
+    }
+}
