@@ -6,4 +6,6 @@ pub mod envoy;
 #[cfg(not(target_family = "wasm"))]
 pub mod istio;
 #[cfg(not(target_family = "wasm"))]
+pub mod plugin;
+#[cfg(not(target_family = "wasm"))]
 pub mod wasm;

@@ -51,7 +51,7 @@ pub use istiod::{Istiod, binary};
 pub(crate) use istiod::{Serving, command, revealing};
 pub use proxy::{Kind, Proxy};
 pub use routes::{Destination, Route, Routes, milliseconds};
-pub(crate) use sync::{dump, missing};
+pub(crate) use sync::{dump, missing, revision};
 pub use upstream::to_upstream;
 
 /// The Envoy that Istio 1.29 is built on (istio.md 5.0).

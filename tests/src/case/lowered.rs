@@ -20,11 +20,13 @@ pub enum Host {
     Envoy,
     /// Istio without our filter: istiod and a stock Envoy. Only cases of plain Istio vocabulary run there.
     Istio,
+    /// The released .wasm in Istio, as `generate --target istio` writes it.
+    Plugin,
 }
 
 impl Host {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Native, Self::Node, Self::Wasmtime, Self::Envoy, Self::Istio];
+    pub const ALL: [Self; 6] = [Self::Native, Self::Node, Self::Wasmtime, Self::Envoy, Self::Istio, Self::Plugin];
 
     /// As `cannotRun` names it.
     pub fn name(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Host {
             Self::Wasmtime => "wasmtime",
             Self::Envoy => "envoy",
             Self::Istio => "istio",
+            Self::Plugin => "plugin",
         }
     }
 }

@@ -31,7 +31,7 @@ record! {
         requests: Vec<RequestSpec> = "requests",
         /// What must be said against the manifests, instead of requests: all of it, in order.
         errors: Vec<ErrorSpec> = "errors",
-        /// Hosts that cannot run this case (`native`, `node`, `wasmtime`, `envoy`, `istio`), each with the reason.
+        /// Hosts that cannot run this case (`native`, `node`, `wasmtime`, `envoy`, `istio`, `plugin`), each with the reason.
         cannot_run: BTreeMap<String, String> = "cannotRun",
     }
 }

@@ -15,6 +15,7 @@ use crate::harness::{Client, Echo, Envoy, validate};
 pub(super) use observe::lines;
 use observe::observe;
 use rig::Rig;
+pub(super) use rig::{http_filters, revealing};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -91,7 +92,8 @@ async fn run(case: &CaseFile, mut client: Client, echo: &Echo) -> Vec<String> {
     wrong
 }
 
-async fn check(
+/// Sends a request and tells what is wrong about its decision.
+pub(super) async fn check(
     client: &mut Client,
     echo: &Echo,
     request: &LoweredRequest,

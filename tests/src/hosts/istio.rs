@@ -9,7 +9,7 @@
 
 mod hashed;
 mod judge;
-mod plain;
+pub(super) mod plain;
 
 use crate::case::{CaseFile, Host, LoweredRequest, Tally};
 use crate::harness::{Client, Echo};

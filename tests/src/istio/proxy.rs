@@ -71,6 +71,13 @@ impl Proxy {
         self
     }
 
+    /// The same on other ports: one that was planned long ago may find its own taken.
+    pub(crate) fn elsewhere(&mut self) {
+        for real in self.ports.values_mut() {
+            *real = free_port();
+        }
+    }
+
     /// Where the listener of a port really is. Errors: it was not named.
     pub fn address(&self, port: u16) -> Result<SocketAddr, String> {
         let real = self.ports.get(&port).ok_or_else(|| format!("proxy `{}` has no port {port}", self.name))?;

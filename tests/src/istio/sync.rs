@@ -38,7 +38,7 @@ pub(crate) async fn dump(admin: Admin, resource: &str) -> Result<Value, String> 
 }
 
 /// Which manifests a route table is of.
-fn revision(table: &Value) -> Option<&str> {
+pub(crate) fn revision(table: &Value) -> Option<&str> {
     let headers = table["route_config"]["response_headers_to_add"].as_array()?;
     let ours = headers.iter().find(|one| at(one, &["header", "key"]) == Some(VERSION))?;
     at(ours, &["header", "value"])

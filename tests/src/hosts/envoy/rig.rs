@@ -82,19 +82,7 @@ impl Rig {
         let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": self.upstream.port()}});
         let assignment =
             json!({"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]});
-        let mutation = json!({"append": {"header": {"key": ARRIVED, "value": name}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}});
-        let arrived = json!({"name": "arrived", "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
-            "mutations": {"request_mutations": [mutation]},
-        }});
-        let codec = json!({"name": "codec", "typed_config":
-            {"@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"}});
-        let options = json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-            "explicit_http_config": {"http_protocol_options": {}},
-            "http_filters": [arrived, codec],
-        }});
-        let cluster = json!({"name": name, "type": "STATIC", "load_assignment": assignment, "typed_extension_protocol_options": options});
+        let cluster = json!({"name": name, "type": "STATIC", "load_assignment": assignment, "typed_extension_protocol_options": http_filters(name)});
         self.clusters.insert(name.into(), cluster);
     }
 
@@ -132,8 +120,24 @@ impl Rig {
     }
 }
 
+/// A cluster's filters, which tell the upstream at which one a request arrives.
+pub fn http_filters(cluster: &str) -> Value {
+    let mutation = json!({"append": {"header": {"key": ARRIVED, "value": cluster}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}});
+    let arrived = json!({"name": "arrived", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+        "mutations": {"request_mutations": [mutation]},
+    }});
+    let codec = json!({"name": "codec", "typed_config":
+        {"@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"}});
+    json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http_protocol_options": {}},
+        "http_filters": [arrived, codec],
+    }})
+}
+
 /// Behind our filter: copies what the router will take away, and tells the client what the filter told the access log.
-fn revealing() -> Value {
+pub fn revealing() -> Value {
     let set = |name: String, value: String| json!({"append": {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}});
     let request: Vec<Value> =
         CONSUMED.iter().map(|name| set(format!("{SEEN}{name}"), format!("%REQ({name})%"))).collect();

@@ -34,6 +34,12 @@ impl Plain {
 
 /// Errors: why it is not plain.
 pub fn plain(case: &CaseFile) -> Result<Plain, String> {
+    let (plain, ours) = any(case)?;
+    if ours.is_empty() { Ok(plain) } else { Err(ours.into_iter().collect::<Vec<_>>().join(" and ")) }
+}
+
+/// What Istio knows of a case, plain or not, and what of it is ours alone. Errors: Istio cannot run it.
+pub fn any(case: &CaseFile) -> Result<(Plain, BTreeSet<String>), String> {
     let input = Input { name: case.lowered.name.clone(), bytes: case.manifests.as_str().into() };
     let namespace = Some(case.spec.proxy.namespace.as_str()).filter(|namespace| !namespace.is_empty());
     let read = read_sources(vec![input], namespace).map_err(|_| "manifests that cannot be read".to_owned())?;
@@ -57,9 +63,6 @@ pub fn plain(case: &CaseFile) -> Result<Plain, String> {
     if case.manifests.contains("stickyBy") {
         ours.insert("stickyBy".into());
     }
-    if !ours.is_empty() {
-        return Err(ours.into_iter().collect::<Vec<_>>().join(" and "));
-    }
     // Where a delegate is merged in, the names of both make the route's, and a place counts only beside another place.
     let has = |field: &str| manifests.iter().any(|one| rules(one).any(|rule| rule.get(field).is_some()));
     let numbered = !(has("delegate") && has("name"));
@@ -67,7 +70,7 @@ pub fn plain(case: &CaseFile) -> Result<Plain, String> {
         manifests.iter_mut().for_each(number);
     }
     let (proxy, port) = proxy(case, &read.namespace, &mut manifests)?;
-    Ok(Plain { manifests, proxy, port, numbered })
+    Ok((Plain { manifests, proxy, port, numbered }, ours))
 }
 
 /// The document with its namespace.
