@@ -113,8 +113,9 @@ pub async fn run(size: Size) -> Result<Outcome, String> {
 
 /// What became of sets; one that a side breaks at is judged alone, and differs.
 async fn found(batch: &[Set]) -> Vec<Found> {
-    if let Ok(found) = judge(batch).await {
-        return found;
+    match judge(batch).await {
+        Ok(found) => return found,
+        Err(said) => println!("{} sets are judged one by one: {said}", batch.len()),
     }
     let mut all = vec![];
     for set in batch {

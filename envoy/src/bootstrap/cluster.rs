@@ -139,7 +139,7 @@ fn cluster(
         load_balancing,
         common_lb_config,
         circuit_breakers: CircuitBreakers::of(policy.connection_pool, policy.retry_budget),
-        outlier_detection: policy.outlier_detection.map(OutlierDetection::of),
+        outlier_detection: policy.outlier_detection.as_ref().map(|(written, _)| OutlierDetection::of(written)),
         upstream_connection_options: tcp.and_then(UpstreamConnectionOptions::of),
         typed_extension_protocol_options: options.into_extension(),
         transport_socket,

@@ -28,6 +28,7 @@ pub const CODES: &[Code] = &[
     code("drifted", "What a live WasmPlugin embeds has changed since."),
     code("dropped-subset", "An older DestinationRule has a subset of this name."),
     code("duplicate-host", "In the mesh another VirtualService has the host alone."),
+    code("ejects-no-host", "Of so few hosts the share that may be ejected is none."),
     code("empty-seed", "A choice is kept by a value that clients choose, and nothing salts it."),
     code("glued-path", "A prefix rewrite leaves a path whose segments run together."),
     code("ignored-field", "The field has no effect here."),

@@ -50,6 +50,7 @@ pub fn assign(manifests: &Manifests, options: &Options, services: &mut BTreeMap<
     let labels = options.proxy_labels();
     let caller = Caller { namespace: &manifests.namespace, labels: &labels };
     let mut used = vec![false; manifests.all.len()];
+    let mut told = traffic::Told::new();
     let indexed = Rules::new(&rules);
     for known in services.values_mut() {
         for rule in effective(&indexed, &known.host, &known.namespace, caller) {
@@ -79,7 +80,7 @@ pub fn assign(manifests: &Manifests, options: &Options, services: &mut BTreeMap<
             }
         }
         empty(manifests, known, notes);
-        notes.all.extend(traffic::ejection(manifests, known));
+        notes.all.extend(traffic::ejection(manifests, known, &mut told));
     }
     for rule in rules.iter().filter(|rule| !used.get(rule.manifest).copied().unwrap_or(false)) {
         unused(rule, manifests, options.around, services, notes);

@@ -1,8 +1,10 @@
 //! Traffic policies: which one counts for a cluster, and what the filter must know of it (istio.md 1.17, 2.1).
 
 mod check;
+mod ejection;
 
 pub use check::check;
+pub use ejection::{Told, check as ejection};
 
 use super::known::{Known, Origin};
 use super::subset::KnownSubset;
@@ -26,8 +28,8 @@ pub struct KnownPolicy {
 pub struct Effective<'a> {
     /// How many connections and requests there may be.
     pub connection_pool: Option<&'a ConnectionPool>,
-    /// When an endpoint is left out for a while.
-    pub outlier_detection: Option<&'a OutlierDetection>,
+    /// When an endpoint is left out for a while, and where that is written.
+    pub outlier_detection: Option<(&'a OutlierDetection, Origin)>,
     /// How one of the endpoints is chosen.
     pub load_balancer: Option<&'a LoadBalancer>,
     /// How connections are encrypted, and where that is written.
@@ -70,23 +72,24 @@ impl Known {
 /// What a policy says of a port, and whether it names the port.
 fn of_port(policy: &KnownPolicy, port: u16) -> (bool, Effective<'_>) {
     let KnownPolicy { written, origin } = policy;
-    let at = |below: &str| Origin { manifest: origin.manifest, field: format!("{}{below}.tls", origin.field) };
+    let at = |below: &str| Origin { manifest: origin.manifest, field: format!("{}{below}", origin.field) };
     let mut settings = written.port_level_settings.iter().enumerate();
     if let Some((index, setting)) = settings.find(|(_, setting)| setting.port.number == port) {
+        let at = |block: &str| at(&format!(".portLevelSettings[{index}].{block}"));
         let effective = Effective {
             connection_pool: setting.connection_pool.as_ref(),
-            outlier_detection: setting.outlier_detection.as_ref(),
+            outlier_detection: setting.outlier_detection.as_ref().map(|outlier| (outlier, at("outlierDetection"))),
             load_balancer: setting.load_balancer.as_ref(),
-            tls: setting.tls.as_ref().map(|tls| (tls, at(&format!(".portLevelSettings[{index}]")))),
+            tls: setting.tls.as_ref().map(|tls| (tls, at("tls"))),
             ..Effective::default()
         };
         return (true, effective);
     }
     let effective = Effective {
         connection_pool: written.connection_pool.as_ref(),
-        outlier_detection: written.outlier_detection.as_ref(),
+        outlier_detection: written.outlier_detection.as_ref().map(|outlier| (outlier, at(".outlierDetection"))),
         load_balancer: written.load_balancer.as_ref(),
-        tls: written.tls.as_ref().map(|tls| (tls, at(""))),
+        tls: written.tls.as_ref().map(|tls| (tls, at(".tls"))),
         proxy_protocol: written.proxy_protocol.as_ref(),
         retry_budget: written.retry_budget.as_ref(),
     };

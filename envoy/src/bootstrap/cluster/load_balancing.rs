@@ -159,7 +159,10 @@ impl CommonLb {
             let fails_over = !setting.failover.is_empty() || !setting.failover_priority.is_empty();
             !setting.distribute.is_empty() || (ejects && fails_over)
         });
-        let panic = policy.outlier_detection.map(|outlier| Percent { value: f64::from(outlier.min_health_percent) });
+        let panic = policy
+            .outlier_detection
+            .as_ref()
+            .map(|(outlier, _)| Percent { value: f64::from(outlier.min_health_percent) });
         Self { healthy_panic_threshold: panic, locality_weighted_lb_config: is_weighted.then_some(Empty {}) }
     }
 

@@ -300,3 +300,48 @@ fn assert_said(policy: &str, severity: &str, field: &str, message: &str) {
     assert_eq!(found.is_error(), severity == "error", "{policy}");
     assert_eq!(found.field, format!("trafficPolicy.{field}"), "{policy}");
 }
+
+#[test]
+fn a_share_that_is_none_of_so_few_hosts_is_told_where_it_is_written() {
+    // Two hosts, of which each subset has one.
+    let outlier = |more: &str| format!("{{outlierDetection: {{{more}}}}}");
+    let host = "`catalogdetail.workshop.svc.cluster.local`";
+    let never = "is ever ejected";
+    for (top, subset, expected) in [
+        (outlier("maxEjectionPercent: 100"), NONE, None),
+        // Nobody is to be ejected, whatever the share is.
+        (outlier("consecutive5xxErrors: 0, maxEjectionPercent: 1"), NONE, None),
+        (
+            outlier("consecutiveGatewayErrors: 1, consecutive5xxErrors: 0, maxEjectionPercent: 49"),
+            NONE,
+            Some(format!("18:112: `49` percent of 2 hosts is no host: none of {host} {never}")),
+        ),
+        (
+            outlier("maxEjectionPercent: 50"),
+            NONE,
+            Some(format!("18:58: `50` percent of 1 host is no host: none of {host}, subset `v1`, {never}")),
+        ),
+        (
+            outlier("interval: 1s"),
+            NONE,
+            Some(format!(
+                "18:19: without `maxEjectionPercent` it is 10 percent, which of 2 hosts is no host: none of {host} {never}"
+            )),
+        ),
+        (
+            "{portLevelSettings: [{port: {number: 3000}, outlierDetection: {maxEjectionPercent: 30}}]}".to_owned(),
+            NONE,
+            Some(format!("18:101: `30` percent of 2 hosts is no host: none of {host} {never}")),
+        ),
+        (
+            outlier("maxEjectionPercent: 100"),
+            "{outlierDetection: {maxEjectionPercent: 99}}",
+            Some(format!("17:137: `99` percent of 1 host is no host: none of {host}, subset `v2`, {never}")),
+        ),
+    ] {
+        let expected: Vec<_> = expected.into_iter().map(|said| format!("warning a.yaml:{said}")).collect();
+        assert_eq!(told(&[&with(&top, subset)]), expected, "{top} {subset}");
+    }
+    let by_name = with(&outlier(""), NONE).replace("STATIC", "DNS");
+    assert_eq!(told(&[&by_name]), [""; 0], "nobody knows how many hosts there are");
+}
