@@ -23,7 +23,7 @@ pub enum Kind {
     Service,
     /// Kubernetes': the addresses of a Service's pods.
     EndpointSlice,
-    /// Kubernetes': the labels of an address, and the node that it is on. Its `spec` is not read.
+    /// Kubernetes': the labels of an address, and its account. Of its `spec` nothing else is read.
     Pod,
     /// Kubernetes': where its pods are. Its `spec` is not read.
     Node,

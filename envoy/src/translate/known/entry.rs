@@ -209,8 +209,7 @@ impl<'a> Merged<'a> {
         for service in all {
             for endpoint in service.entry.endpoints.iter().chain(&service.itself()) {
                 if !endpoint.service_account.is_empty() {
-                    let account = &endpoint.service_account;
-                    identities.insert(format!("spiffe://{TRUST_DOMAIN}/ns/{}/sa/{account}", known.namespace));
+                    identities.insert(identity(&known.namespace, &endpoint.service_account));
                 }
                 known.endpoints.extend(self.resolved(endpoint, service, known.resolve));
             }
@@ -251,6 +250,11 @@ impl<'a> Merged<'a> {
             weight: endpoint.weight.max(1),
         })
     }
+}
+
+/// What the certificate of a workload says.
+pub fn identity(namespace: &str, account: &str) -> String {
+    format!("spiffe://{TRUST_DOMAIN}/ns/{namespace}/sa/{account}")
 }
 
 /// Where an endpoint is: as it says, else as its label does.

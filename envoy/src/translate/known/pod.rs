@@ -1,9 +1,10 @@
 //! Pods and their nodes: the labels and the place of an address in an `EndpointSlice`.
 
 use super::super::locality::Locality;
-use super::super::numbered;
-use super::entry::labelled_locality;
+use super::super::{numbered, spec};
+use super::entry::{identity, labelled_locality};
 use crate::manifest::{Kind, Manifest, Manifests, SliceEndpoint};
+use crate::yaml::Node;
 use std::collections::BTreeMap;
 
 /// Labels of a node, region first.
@@ -29,9 +30,7 @@ impl<'a> Pods<'a> {
     /// The labels of an endpoint and `region/zone/subzone` of it, as far as they are known: as istiod has them, a label
     /// of the pod comes before its node's place (istio.md 2.0).
     pub fn about(&self, endpoint: &SliceEndpoint, namespace: &str) -> (BTreeMap<String, String>, String) {
-        let target = &endpoint.target_ref;
-        let pod = self.pods.get(&(namespace, target.name.as_str())).filter(|_| target.kind == "Pod");
-        let mut labels = pod.map(|pod| pod.labels.clone()).unwrap_or_default();
+        let mut labels = self.pod(endpoint, namespace).map(|pod| pod.labels.clone()).unwrap_or_default();
         let of_node = || {
             let node = self.nodes.get(endpoint.node_name.as_str())?;
             let label = |name: &str| node.labels.get(name).map_or("", String::as_str);
@@ -40,6 +39,18 @@ impl<'a> Pods<'a> {
         let locality = labelled_locality(&labels).or_else(of_node).unwrap_or_default();
         Locality::parse(&locality).label(&mut labels);
         (labels, locality)
+    }
+
+    /// What the certificate of an endpoint says where it is a known pod: that of its account.
+    pub fn identity(&self, endpoint: &SliceEndpoint, namespace: &str) -> Option<String> {
+        let account = self.pod(endpoint, namespace)?.node.at(&spec("serviceAccountName")).and_then(Node::as_str);
+        // As Kubernetes has it.
+        Some(identity(namespace, account.unwrap_or("default")))
+    }
+
+    fn pod(&self, endpoint: &SliceEndpoint, namespace: &str) -> Option<&'a Manifest> {
+        let target = &endpoint.target_ref;
+        self.pods.get(&(namespace, target.name.as_str())).copied().filter(|_| target.kind == "Pod")
     }
 }
 
@@ -67,7 +78,7 @@ items:
   - {addresses: [10.0.0.1], nodeName: n1, targetRef: {kind: Pod, name: a, namespace: demo, uid: u}}
   - {addresses: [10.0.0.2], nodeName: n1, targetRef: {kind: Pod, name: b, namespace: demo}}
   - {addresses: [10.0.0.3], nodeName: n2, targetRef: {kind: Pod, name: c, namespace: demo}}
-- {apiVersion: v1, kind: Pod, metadata: {name: a, namespace: demo, labels: {version: v1}}, spec: {nodeName: n1}, status: {}}
+- {apiVersion: v1, kind: Pod, metadata: {name: a, namespace: demo, labels: {version: v1}}, spec: {nodeName: n1, serviceAccountName: shop}, status: {}}
 - {apiVersion: v1, kind: Pod, metadata: {name: b, namespace: demo, labels: {version: v2, istio-locality: eu.b}}}
 - {apiVersion: v1, kind: Pod, metadata: {name: c, namespace: elsewhere, labels: {version: v1}}}
 - {apiVersion: v1, kind: Node, metadata: {name: n1, labels: {topology.kubernetes.io/region: eu, topology.kubernetes.io/zone: a}}}
@@ -88,6 +99,8 @@ items:
         assert_eq!(shown(None), ["10.0.0.1 eu/a", "10.0.0.2 eu/b", "10.0.0.3 "]);
         assert_eq!(shown(known.subsets.first()), ["10.0.0.1 eu/a"]);
         assert_eq!(shown(known.subsets.get(1)), ["10.0.0.2 eu/b"]);
+        let account = |name: &str| format!("spiffe://cluster.local/ns/demo/sa/{name}");
+        assert_eq!(known.subject_alt_names, [account("default"), account("shop")]);
         assert_eq!(known.endpoints[0].labels["topology.kubernetes.io/zone"], "a");
     }
 }

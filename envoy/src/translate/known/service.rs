@@ -25,9 +25,10 @@ pub fn add(manifests: &Manifests, domain: &str, all: &mut BTreeMap<String, Known
         let Some(service) = notes.spec::<Service>(manifest) else { continue };
         let host = format!("{}.{}.svc.{domain}", manifest.name, manifest.namespace).to_ascii_lowercase();
         let ports = tcp_ports(manifest, &service, notes);
+        let mut identities = BTreeSet::new();
         let (resolve, endpoints) = match by_service.get(&(manifest.namespace.as_str(), manifest.name.as_str())) {
             None => (Resolve::Dns, vec![by_name(&host, &service, &ports)]),
-            Some(own) => (Resolve::Static, by_address(own, &ports, &pods)),
+            Some(own) => (Resolve::Static, by_address(own, &ports, &pods, &mut identities)),
         };
         if endpoints.is_empty() {
             let message = format!("no endpoint of `{host}` is ready: requests to it get 503");
@@ -42,7 +43,7 @@ pub fn add(manifests: &Manifests, domain: &str, all: &mut BTreeMap<String, Known
             endpoints,
             subsets: vec![],
             policy: None,
-            subject_alt_names: vec![],
+            subject_alt_names: identities.into_iter().collect(),
             forwarded_ports: BTreeMap::new(),
             origin: Origin { manifest: index, field: "ports".into() },
         });
@@ -96,8 +97,13 @@ fn by_name(host: &str, service: &Service, ports: &[(&ServicePort, KnownPort)]) -
     }
 }
 
-/// Endpoints that take requests, by address; ports are mapped by name.
-fn by_address(slices: &[&Slice<'_>], ports: &[(&ServicePort, KnownPort)], pods: &Pods<'_>) -> Vec<Endpoint> {
+/// Endpoints that take requests, by address; ports are mapped by name. What their certificates say is added.
+fn by_address(
+    slices: &[&Slice<'_>],
+    ports: &[(&ServicePort, KnownPort)],
+    pods: &Pods<'_>,
+    identities: &mut BTreeSet<String>,
+) -> Vec<Endpoint> {
     let mut all: BTreeMap<&str, Endpoint> = BTreeMap::new();
     for Slice { manifest, written: slice } in slices {
         let number = |port: &ServicePort| {
@@ -109,6 +115,7 @@ fn by_address(slices: &[&Slice<'_>], ports: &[(&ServicePort, KnownPort)], pods: 
         // Names are no addresses, and the others of an endpoint are the same pod.
         let addressed = ready.filter_map(|endpoint| Some((endpoint, endpoint.addresses.first()?)));
         for (written, address) in addressed.filter(|(_, address)| address.parse::<IpAddr>().is_ok()) {
+            identities.extend(pods.identity(written, &manifest.namespace));
             let endpoint = all.entry(address).or_insert_with(|| {
                 let (labels, locality) = pods.about(written, &manifest.namespace);
                 Endpoint { address: address.clone(), ports: BTreeMap::new(), labels, locality, weight: 1 }
