@@ -31,8 +31,7 @@ pub const ALL: usize = CLIENTS * USERS;
 /// The chain of all tests here; its mesh has what README says about observing.
 pub async fn chain() -> &'static Chain {
     static CHAIN: OnceCell<Chain> = OnceCell::const_new();
-    let mesh = json!({"extensionProviders": [{"name": "switchyard", "envoyFileAccessLog":
-        {"path": "/dev/stdout", "logFormat": {"text": super::observed::FORMAT}}}]});
+    let mesh = super::observed::mesh();
     CHAIN.get_or_init(async || Chain::start(&Setup { mesh, ..Setup::default() }).await.unwrap()).await
 }
 
@@ -65,7 +64,8 @@ impl Catalog {
             "metadata": {"name": name, "namespace": self.namespace}, "spec": spec})
     }
 
-    /// What is applied: the service, its subsets, a Gateway, and a VirtualService `catalog` there and in the mesh.
+    /// What is applied: the service, its subsets, a Gateway, and a VirtualService `catalog` there and in the mesh, for
+    /// this namespace: others have the same host.
     pub fn manifests(&self, http: &Value) -> Vec<Value> {
         let version = |name: &str| json!({"name": name, "labels": {"version": name}});
         vec![
@@ -84,7 +84,7 @@ impl Catalog {
             self.object(
                 "VirtualService",
                 "catalog",
-                &json!({"hosts": [HOST], "gateways": ["edge", "mesh"], "http": http}),
+                &json!({"hosts": [HOST], "gateways": ["edge", "mesh"], "exportTo": ["."], "http": http}),
             ),
         ]
     }
@@ -264,9 +264,14 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
-/// Runs the command with this input.
+/// Runs our command with this input.
 pub async fn switchyard(arguments: &[&str], input: &str) -> Ended {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_switchyard-in-tests"));
+    run(env!("CARGO_BIN_EXE_switchyard-in-tests"), arguments, input).await
+}
+
+/// Runs a command with this input.
+pub async fn run(program: &str, arguments: &[&str], input: &str) -> Ended {
+    let mut command = Command::new(program);
     command.args(arguments).env("NO_COLOR", "1").kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();

@@ -1,17 +1,37 @@
 //! The way in: observe at one workload, read from the log how far the filter agrees with Istio, enforce there, then
 //! everywhere; and back.
 
-use super::catalog::{ALL, Catalog, PATIENCE, assert_none_failed, load, request, until};
+use super::catalog::{ALL, Catalog, PATIENCE, assert_none_failed, load, request, run, until};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use switchyard_envoy::yaml;
 use switchyard_tests::chain::{Running, eventually};
 use switchyard_tests::demo::interval::expected_999999;
 use switchyard_tests::harness::Request;
 use switchyard_tests::istio::Proxy;
 
-/// What README has as the format of the access log: the rule, what the filter decided, what Istio chose, and the path.
-pub const FORMAT: &str = "switchyard %FILTER_STATE(wasm.switchyard_rule:PLAIN)% \
-    %FILTER_STATE(wasm.switchyard_cluster:PLAIN)% %UPSTREAM_CLUSTER_RAW% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%\n";
+/// What README has people add to the mesh configuration: the log's format, which has the rule, what the filter decided, what
+/// Istio chose, and the path.
+pub fn mesh() -> Value {
+    let readme = readme();
+    let block = readme.split("```yaml\n").find(|block| block.starts_with("extensionProviders:")).expect("a block");
+    let (documents, wrong) = yaml::load(block.split("```").next().unwrap());
+    assert!(wrong.is_empty(), "{wrong:?}");
+    documents[0].to_json()
+}
+
+/// What README has people type to learn of each rule's agreement with Istio, with this log for the workload's.
+async fn agreements(log: &str) -> BTreeMap<String, String> {
+    let readme = readme();
+    let typed =
+        readme.lines().find_map(|line| line.strip_prefix("kubectl logs deploy/productcatalog -c istio-proxy | "));
+    let output = run("sh", &["-c", typed.expect("a command")], log).await.well();
+    output.written.iter().filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.into(), b.into())).collect()
+}
+
+fn readme() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap()
+}
 
 const USERS: usize = 150;
 
@@ -68,7 +88,7 @@ async fn observed_then_enforced_at_one_workload_then_everywhere_and_back() {
     let by = json!([{"virtualService": "catalog", "rule": "rest", "by": {"httpCookie": {"name": "uid"}}}]);
     let policy = |mode: &str| catalog.policy(&json!({"sticky": by, "mode": mode}));
     let one = ["--workload", "shop/app=front"];
-    let all = ["--namespace", "shop"];
+    let everywhere = ["--namespace", "shop"];
     catalog.chain.apply_all(&[telemetry()]).await.unwrap();
     catalog.apply_for(&manifests, &policy("observe"), &one).await;
 
@@ -99,16 +119,15 @@ async fn observed_then_enforced_at_one_workload_then_everywhere_and_back() {
         .unwrap()
     };
     let told = logged(&front).await;
-    let agreement = |rule: &str| {
-        let of = told.iter().filter(|line| line.rule == format!("shop/catalog/{rule}"));
-        (of.clone().filter(|line| line.decided == line.chosen).count(), of.count())
-    };
-    println!("agreement with Istio's choice: beta {:?}, rest {:?}", agreement("beta"), agreement("rest"));
-    assert_eq!(agreement("beta"), (USERS, USERS));
+    let agreements = agreements(&front.log()).await;
+    println!("agreement with Istio's choice: {agreements:?}");
+    let all = USERS.to_string();
+    let agreement = |rule: &str| agreements.get(&format!("shop/catalog/{rule}")).and_then(|one| one.split_once('/'));
+    assert_eq!(agreement("beta"), Some((&*all, &*all)));
     // Istio draws for itself: 0.7 × 0.7 + 0.3 × 0.3.
     let (low, high) = expected_999999(USERS, 0.58);
-    assert_eq!(agreement("rest").1, USERS);
-    assert!((low..=high).contains(&agreement("rest").0), "{:?}, not {low} to {high}", agreement("rest"));
+    let (same, of) = agreement("rest").unwrap();
+    assert!(of == all && (low..=high).contains(&same.parse().unwrap()), "{same}/{of}, not {low} to {high}");
     assert!(logged(&back).await.iter().all(|line| (&*line.rule, &*line.decided) == ("-", "-")));
     let decided: BTreeMap<usize, String> = told
         .iter()
@@ -117,18 +136,17 @@ async fn observed_then_enforced_at_one_workload_then_everywhere_and_back() {
     assert_eq!(decided.len(), USERS);
 
     // What it said is what it does.
-    let load = load(&front, 80);
+    let users = [load(&front, 80), load(&back, 80)];
     catalog.apply_for(&manifests, &policy("enforce"), &one).await;
     catalog.in_force(&front).await;
     assert_eq!(fates(&catalog, &front, "/one/").await, decided);
     assert_ne!(fates(&catalog, &back, "/one/").await, decided, "nothing decides there but Istio");
-    catalog.apply_for(&manifests, &policy("enforce"), &all).await;
+    catalog.apply_for(&manifests, &policy("enforce"), &everywhere).await;
     catalog.in_force(&back).await;
     settled().await;
     for proxy in [&front, &back] {
         assert_eq!(fates(&catalog, proxy, "/all/").await, decided);
     }
-    load.round().await;
 
     // And back.
     catalog.apply_for(&manifests, &policy("enforce"), &one).await;
@@ -140,11 +158,12 @@ async fn observed_then_enforced_at_one_workload_then_everywhere_and_back() {
     catalog.in_force(&front).await;
     settled().await;
     assert_ne!(fates(&catalog, &front, "/observed-again/").await, decided);
-    load.round().await;
-    let (seen, connections) = load.drained().await;
-    assert_none_failed("observe, enforce, everywhere and back", &seen);
-    println!("{connections} connections");
-    assert!(seen.len() > 2 * ALL);
+    for users in users {
+        users.round().await;
+        let (seen, _) = users.drained().await;
+        assert_none_failed("observe, enforce, everywhere and back", &seen);
+        assert!(seen.len() > 2 * ALL);
+    }
 }
 
 /// A change of listeners is in force a moment after it was taken.
