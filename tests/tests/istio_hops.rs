@@ -30,8 +30,9 @@ async fn two_hops_share_a_tag_and_nobody_steers_either() {
     tags::stay_within_the_policy(&mesh).await;
     ids::choose_nothing(&mesh).await;
     steering::control_headers_get_nothing(&mesh, true).await;
-    attacks::gateway(&mesh, true).await;
+    attacks::gateway(&mesh).await;
     attacks::connections(&mesh).await;
+    attacks::routers_headers(&mesh).await;
 
     // Istio's own routes stand behind a filter that is gone, and what strips control headers is no part of it.
     mesh.without_image().await;
@@ -44,8 +45,10 @@ async fn two_hops_share_a_tag_and_nobody_steers_either() {
 async fn where_the_filter_only_tags_nobody_chooses_a_tag() {
     let mesh = Mesh::start("tags", Form::Tags).await;
     tags::reach_both_hops(&mesh).await;
-    attacks::gateway(&mesh, true).await;
+    ids::choose_nothing(&mesh).await;
+    attacks::gateway(&mesh).await;
     attacks::connections(&mesh).await;
+    attacks::elsewhere_it_is_not_there(&mesh).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -37,7 +37,7 @@ pub struct Mesh {
     pub namespace: String,
     pub v1: Echo,
     pub v2: Echo,
-    _elsewhere: Echo,
+    pub elsewhere: Echo,
     pub gateway: Running,
     pub sidecar: Running,
     /// Where the sidecar takes what others send to productcatalog.
@@ -89,7 +89,7 @@ impl Mesh {
         chain.apply_all(&[manifests, resources].concat()).await.unwrap();
         let (gateway, sidecar) =
             tokio::try_join!(chain.agent(&gateway).start(), chain.agent(&sidecar).start()).unwrap();
-        let mesh = Self { chain, namespace, v1, v2, _elsewhere: elsewhere, gateway, sidecar, inbound, plugins, app };
+        let mesh = Self { chain, namespace, v1, v2, elsewhere, gateway, sidecar, inbound, plugins, app };
         for (plugin, running) in mesh.plugins.iter().zip([&mesh.gateway, &mesh.sidecar]) {
             let name = format!("{}/{}", mesh.namespace, plugin["metadata"]["name"].as_str().unwrap());
             running.wait_plugin(&name, &plugin["spec"]["pluginConfig"]).await.unwrap();
