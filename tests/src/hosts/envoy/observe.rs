@@ -4,7 +4,7 @@ use super::rig::{ARRIVED, CONSUMED, SEEN};
 use crate::case::{Header, LoweredRequest, Observed, Seen};
 use crate::harness::{Client, Echo, Received, Request, Response, from_latin1, latin1};
 use std::time::{Duration, Instant};
-use switchyard_filter::headers::MIRROR_PREFIX;
+use switchyard_filter::headers::{CLUSTER, MIRROR_PREFIX};
 
 /// How much too early Envoy's own timer may be: it counts from the time of its loop's last turn (envoy.md 3).
 const EARLY: Duration = Duration::from_millis(5);
@@ -63,6 +63,15 @@ pub async fn observe(
         (Some(_), more) => return Err(format!("the upstream got {} requests", more + 1)),
         (None, _) if told("details").starts_with("switchyard{") => {
             seen.reply = Some((response.status, latin1(&response.body)));
+        }
+        // An upstream may refuse what it is sent before anyone sees it: Envoy tells where it sent what.
+        (None, _) if told("details") == "via_upstream" && response.status == 400 => {
+            let line = |name: &str, value: String| (name.into(), from_latin1(&value).unwrap_or_default());
+            seen.upstream = Some(vec![
+                line(":path", told("path")),
+                line(":authority", told("authority")),
+                line(CLUSTER, told("upstream")),
+            ]);
         }
         (None, _) => return Err(unexplained(&response, &told("details"))),
     }

@@ -149,6 +149,9 @@ pub fn revealing() -> Value {
         ("fault", state("fault")),
         ("upstream", "%UPSTREAM_CLUSTER_RAW%".to_owned()),
         ("details", "%RESPONSE_CODE_DETAILS%".to_owned()),
+        // As the router leaves them.
+        ("path", "%REQ(:PATH)%".to_owned()),
+        ("authority", "%REQ(:AUTHORITY)%".to_owned()),
     ]
     .into_iter()
     .map(|(name, value)| set(format!("{SEEN}{name}"), value))
