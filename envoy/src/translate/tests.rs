@@ -837,6 +837,14 @@ metadata: {name: nothing}
     44 | spec: {hosts: [c.example.com]}
        | ^^^^ spec
 
+    warning: `resolution: NONE` goes to the address that a captured connection was meant for: nothing captures here, and requests get 503
+      --> a.yaml:44:8
+       |
+    44 | spec: {hosts: [c.example.com]}
+       |        ^^^^^ hosts
+       |
+       = help: write `resolution: STATIC` or `DNS`, unless the Envoy has an `original_dst` listener filter
+
     error: `resolution: DNS_ROUND_ROBIN` takes one endpoint
       --> a.yaml:53:30
        |

@@ -39,9 +39,20 @@ pub fn check(manifest: &Manifest, entry: &ServiceEntry, notes: &mut Notes) {
         let message = "`resolution: DNS_ROUND_ROBIN` takes one endpoint";
         notes.push(manifest.error(&spec("endpoints[1]"), message).help("write `resolution: DNS`"));
     }
-    if entry.resolution == Resolution::None && !entry.endpoints.is_empty() {
-        let message = "`resolution: NONE` goes to where the caller was going: it takes no endpoints";
-        notes.push(manifest.error(&spec("endpoints"), message).help("write `resolution: STATIC` or `DNS`"));
+    if entry.resolution == Resolution::None {
+        let help = "write `resolution: STATIC` or `DNS`";
+        // Where it is left out, `NONE` is meant.
+        let written = spec("resolution");
+        let place = if manifest.node.at(&written).is_some() { written } else { spec("hosts") };
+        notes.push(if entry.endpoints.is_empty() {
+            let message = "`resolution: NONE` goes to the address that a captured connection was meant for: nothing \
+                           captures here, and requests get 503";
+            let help = format!("{help}, unless the Envoy has an `original_dst` listener filter");
+            manifest.warning(&place, message).code("no-endpoints").help(help)
+        } else {
+            let message = "`resolution: NONE` goes to where the caller was going: it takes no endpoints";
+            manifest.error(&spec("endpoints"), message).help(help)
+        });
     }
     for (at, address) in entry.addresses.iter().enumerate() {
         let field = spec(&format!("addresses[{at}]"));
