@@ -83,6 +83,9 @@ impl Mesh {
         let mut plain = object("PeerAuthentication", "default", &namespace, &json!({"mtls": {"mode": "DISABLE"}}));
         plain["apiVersion"] = json!("security.istio.io/v1");
         manifests.push(plain);
+        if form == Form::Decides {
+            manifests.push(keeping_ids(&namespace));
+        }
         let outside = json!({"hosts": [OUTSIDE], "gateways": ["edge"], "http":
             [{"name": "outside", "route": [{"destination": {"host": "elsewhere"}}]}]});
         manifests.push(object("VirtualService", "outside", &namespace, &outside));
@@ -249,6 +252,25 @@ fn policy(namespace: &str) -> Vec<Value> {
                 {"name": "rest", "route": to("v1")}]}),
         ),
     ]
+}
+
+/// What makes a gateway keep the request ids of clients, as some do for their traces: for others than private addresses Envoy
+/// makes its own, and what is generated is to do so for all.
+fn keeping_ids(namespace: &str) -> Value {
+    let manager = "envoy.filters.network.http_connection_manager";
+    let kept = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "preserve_external_request_id": true,
+    });
+    json!({
+        "apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter",
+        "metadata": {"name": "keeping-ids", "namespace": namespace},
+        "spec": {"workloadSelector": {"labels": {"hops": namespace}}, "configPatches": [{
+            "applyTo": "NETWORK_FILTER",
+            "match": {"context": "GATEWAY", "listener": {"filterChain": {"filter": {"name": manager}}}},
+            "patch": {"operation": "MERGE", "value": {"name": manager, "typed_config": kept}},
+        }]},
+    })
 }
 
 /// A policy that tags guests, staff, an office, and the rest by chance.
