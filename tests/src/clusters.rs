@@ -71,6 +71,7 @@ pub async fn run(size: Size) -> Result<Outcome, String> {
     let mut outcome = Outcome::new(size);
     let mut open = verdict::judge(sets, &mut outcome).await?;
     outcome.sets = open.len();
+    println!("{} sets are taken by both, {:?}", open.len(), start.elapsed());
     for round in 0..ROUNDS {
         let mut again = vec![];
         let batches: Vec<Vec<Set>> = open.chunks(BATCH).map(<[Set]>::to_vec).collect();
@@ -113,15 +114,16 @@ pub async fn run(size: Size) -> Result<Outcome, String> {
 
 /// What became of sets; one that a side breaks at is judged alone, and differs.
 async fn found(batch: &[Set]) -> Vec<Found> {
-    match judge(batch).await {
+    let said = match judge(batch).await {
         Ok(found) => return found,
-        Err(said) => println!("{} sets are judged one by one: {said}", batch.len()),
+        Err(said) => said,
+    };
+    if batch.len() < 2 {
+        return vec![Found { differences: vec![said], ..Found::default() }];
     }
-    let mut all = vec![];
-    for set in batch {
-        let broken = |said| Found { differences: vec![said], ..Found::default() };
-        let found = judge(std::slice::from_ref(set)).await.map(|found| found.into_iter().next().unwrap_or_default());
-        all.push(found.unwrap_or_else(broken));
-    }
+    println!("{} sets are judged in halves: {said}", batch.len());
+    let (first, second) = batch.split_at(batch.len() / 2);
+    let mut all = Box::pin(found(first)).await;
+    all.extend(Box::pin(found(second)).await);
     all
 }

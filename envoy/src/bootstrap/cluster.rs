@@ -120,11 +120,17 @@ fn cluster(
     let common_lb_config = CommonLb::of(&policy);
     let is_forwarding = known.resolve == Resolve::Forward && !is_gateway;
     let is_passthrough = is_forwarding || is_passthrough(&policy) || is_passed_on;
-    let load_assignment = (!is_passthrough).then(|| {
+    let groups = (!is_passthrough).then(|| {
         let mut groups = endpoints::by_locality(&endpoints, port.number);
         priority::apply(&mut groups, &policy, &model.locality(), &model.proxy_labels(), is_resolved);
-        ClusterLoadAssignment::new(&name, groups)
+        groups
     });
+    let is_left_out = |groups: &Vec<endpoints::Group<'_>>| groups.iter().all(|group| group.endpoints.is_empty());
+    if known.resolve == Resolve::DnsRoundRobin && groups.as_ref().is_some_and(is_left_out) {
+        // `distribute` gives the one endpoint nothing. Envoy takes no such cluster, and Istio's proxies go without it.
+        return Ok(None);
+    }
+    let load_assignment = groups.map(|groups| ClusterLoadAssignment::new(&name, groups));
     let (discovery_type, cluster_type) = discovery::of(known.resolve, is_passthrough);
     let mut load_balancing = LoadBalancing::of(policy.load_balancer);
     if is_passthrough {

@@ -9,8 +9,6 @@ use serde_json::Value;
 
 /// What istiod's word begins with when manifests are wrong.
 const REFUSES: &str = "istiod refuses: ";
-/// Starts of istiod at a time.
-const STARTS: usize = 3;
 
 /// The sets that both sides take. Those that one side refuses are noted.
 pub async fn judge(sets: Vec<Set>, outcome: &mut Outcome) -> Result<Vec<Set>, String> {
@@ -21,29 +19,22 @@ pub async fn judge(sets: Vec<Set>, outcome: &mut Outcome) -> Result<Vec<Set>, St
             Err(said) => refused.push((set, said)),
         }
     }
-    for some in refused.chunks(STARTS) {
-        let starts: Vec<_> = some
-            .iter()
-            .map(|(set, _)| {
-                let manifests = set.manifests.clone();
-                tokio::spawn(async move { refusal(&manifests).await })
-            })
-            .collect();
-        for ((set, ours), start) in some.iter().zip(starts) {
-            match start.await.map_err(|error| error.to_string())?? {
-                Some(_) => outcome.refused_by_both += 1,
-                None => match ours.iter().find_map(|said| REFUSED.iter().find(|(part, _)| said.contains(part))) {
-                    Some((part, _)) => *outcome.meant_refusals.entry(part).or_default() += 1,
-                    None => outcome.only_we_refuse.push((ours.join("; "), set.clone())),
-                },
-            }
+    // One istiod for all: what it refuses changes nothing in it.
+    let istiod = Istiod::start(&[]).await?;
+    for (set, ours) in &refused {
+        match refusal(&istiod, &set.manifests).await? {
+            Some(_) => outcome.refused_by_both += 1,
+            None => match ours.iter().find_map(|said| REFUSED.iter().find(|(part, _)| said.contains(part))) {
+                Some((part, _)) => *outcome.meant_refusals.entry(part).or_default() += 1,
+                None => outcome.only_we_refuse.push((ours.join("; "), set.clone())),
+            },
         }
     }
     let mut both = vec![];
     let mut groups: Vec<Vec<Set>> = taken.chunks(super::BATCH).map(<[Set]>::to_vec).collect();
     while let Some(mut group) = groups.pop() {
         let manifests: Vec<Value> = group.iter().flat_map(|set| set.manifests.clone()).collect();
-        match refusal(&manifests).await? {
+        match refusal(&istiod, &manifests).await? {
             None => both.extend(group),
             Some(said) if group.len() == 1 => outcome.only_istio_refuses.extend(group.pop().map(|set| (said, set))),
             Some(_) => {
@@ -56,9 +47,9 @@ pub async fn judge(sets: Vec<Set>, outcome: &mut Outcome) -> Result<Vec<Set>, St
     Ok(both)
 }
 
-/// What istiod has against manifests. Errors: it does not start.
-async fn refusal(manifests: &[Value]) -> Result<Option<String>, String> {
-    match Istiod::start(manifests).await {
+/// What istiod has against manifests. Errors: it does not read them.
+async fn refusal(istiod: &Istiod, manifests: &[Value]) -> Result<Option<String>, String> {
+    match istiod.apply(manifests).await {
         Ok(_) => Ok(None),
         Err(said) if said.starts_with(REFUSES) => Ok(Some(said)),
         Err(error) => Err(error),
