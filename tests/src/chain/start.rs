@@ -38,6 +38,7 @@ pub struct Start<'a> {
     agent: bool,
     envoy: String,
     log_level: String,
+    workers: u32,
     annotations: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     waiting: bool,
@@ -51,6 +52,7 @@ impl<'a> Start<'a> {
             agent,
             envoy: ENVOY.into(),
             log_level: "warning".into(),
+            workers: 1,
             annotations: Vec::new(),
             environment: Vec::new(),
             waiting: true,
@@ -69,6 +71,13 @@ impl<'a> Start<'a> {
     #[must_use]
     pub fn log_level(mut self, level: &str) -> Self {
         self.log_level = level.into();
+        self
+    }
+
+    /// How many workers Envoy has: each takes a change by itself. 1 unless it is said.
+    #[must_use]
+    pub fn workers(mut self, count: u32) -> Self {
+        self.workers = count;
         self
     }
 
@@ -125,7 +134,7 @@ impl<'a> Start<'a> {
         let mut command = keeper::command(envoy);
         command
             .current_dir(folder)
-            .args(["--disable-hot-restart", "--concurrency", "1", "--config-path", "envoy.json"])
+            .args(["--disable-hot-restart", "--concurrency", &self.workers.to_string(), "--config-path", "envoy.json"])
             .args(["--log-level", &self.log_level]);
         Ok(command)
     }
@@ -138,7 +147,7 @@ impl<'a> Start<'a> {
         put(&folder.join("etc/istio/pod/annotations"), &downward(&self.annotations))?;
         let istiod = self.chain.istiod();
         let mut config = json!({
-            "discoveryAddress": istiod.secure().unwrap_or(istiod.grpc()).to_string(), "concurrency": 1,
+            "discoveryAddress": istiod.secure().unwrap_or(istiod.grpc()).to_string(), "concurrency": self.workers,
             "binaryPath": mortal(envoy, folder)?, "configPath": folder.join("envoy"),
             "proxyAdminPort": admin.0.port(), "statusPort": free_port(), "terminationDrainDuration": "1s",
         });

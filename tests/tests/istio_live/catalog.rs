@@ -154,7 +154,7 @@ impl Catalog {
     /// Starts a gateway that the Gateway selects, with the Envoy of Istio 1.29: the plugin is to be there before.
     pub async fn gateway(&self) -> Running {
         let proxy = Proxy::gateway("gw", &self.namespace, [80]).labelled([("edge".into(), self.namespace.clone())]);
-        self.chain.agent(&proxy).start().await.unwrap()
+        self.chain.agent(&proxy).workers(2).start().await.unwrap()
     }
 
     /// Status, upstream and what it saw of a tag.

@@ -27,19 +27,6 @@ async fn what_was_applied_is_deleted_and_no_request_fails() {
     decides(&catalog, &gateway).await;
 
     let users = load(&gateway, 80);
-    users.round().await;
-    for kind in ["wasmplugin", "envoyfilter"] {
-        delete(kind).await;
-        until(&catalog, &gateway, &request("/", 1), |seen| seen.route == "rule" && seen.tag.is_none()).await;
-        // Connections of before are told to close at their next response.
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        users.round().await;
-    }
-    as_before(&catalog, &gateway).await;
-    let (seen, _) = users.drained().await;
-    assert_none_failed("the plugin deleted, then the EnvoyFilter", &seen);
-
-    let users = load(&gateway, 80);
     for mode in ["observe", "enforce", "observe"] {
         apply(mode).await;
         catalog.in_force(&gateway).await;
@@ -56,6 +43,24 @@ async fn what_was_applied_is_deleted_and_no_request_fails() {
     as_before(&catalog, &gateway).await;
     let (seen, _) = users.drained().await;
     assert_none_failed("observed, enforced, observed, deleted", &seen);
+
+    apply("enforce").await;
+    catalog.in_force(&gateway).await;
+    until(&catalog, &gateway, &request("/", 1), |seen| seen.route == "decided").await;
+    // The other worker too.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let users = load(&gateway, 80);
+    users.round().await;
+    for kind in ["wasmplugin", "envoyfilter"] {
+        delete(kind).await;
+        until(&catalog, &gateway, &request("/", 1), |seen| seen.route == "rule" && seen.tag.is_none()).await;
+        // Connections of before are told to close at their next response.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        users.round().await;
+    }
+    as_before(&catalog, &gateway).await;
+    let (seen, _) = users.drained().await;
+    assert_none_failed("the plugin deleted, then the EnvoyFilter", &seen);
 
     // What README warns of: nobody takes what the filter decides, and Istio's routes do not know the new path.
     apply("enforce").await;
