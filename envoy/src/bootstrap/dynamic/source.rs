@@ -3,6 +3,7 @@
 use crate::bootstrap::to_yaml;
 use crate::yaml::load;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What a file holds.
@@ -64,12 +65,10 @@ impl Source {
     /// The same file, with those of `others` that have another name than each of its own resources behind them.
     #[must_use]
     pub fn with(&self, others: &[Value]) -> Self {
-        let mut resources = self.resources.clone();
-        for other in others {
-            if resources.iter().all(|own| own.get("name") != other.get("name")) {
-                resources.push(other.clone());
-            }
-        }
+        let name = |resource: &Value| resource.get("name").and_then(Value::as_str).map(str::to_owned);
+        let mut names: BTreeSet<_> = self.resources.iter().map(name).collect();
+        let new = others.iter().filter(|other| names.insert(name(other)));
+        let resources: Vec<_> = self.resources.iter().chain(new).cloned().collect();
         let version = version(&resources);
         Self { version, resources, ..self.clone() }
     }

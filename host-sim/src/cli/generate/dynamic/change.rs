@@ -7,6 +7,7 @@ use super::folder::Folder;
 use crate::cli::failure::Failure;
 use crate::cli::note;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use switchyard_envoy::bootstrap::dynamic::{Dynamic, Kind, Source, read};
@@ -110,7 +111,8 @@ impl<'a> Change<'a> {
     fn clusters_that_go(&mut self) -> Result<(), Failure> {
         let new = self.new.sources.iter().find(|source| source.kind == Kind::Clusters);
         let Some(new) = new.filter(|new| new.version != self.union.version) else { return Ok(()) };
-        let gone: Vec<_> = names(&self.union).filter(|name| names(new).all(|new| new != *name)).collect();
+        let kept: BTreeSet<_> = names(new).collect();
+        let gone: Vec<_> = names(&self.union).filter(|name| !kept.contains(name)).collect();
         let wait = self.delay + WORKERS;
         note(&format!("clusters: {} go, after {:.1} s and the requests on their way", gone.len(), wait.as_secs_f64()));
         sleep(wait);
