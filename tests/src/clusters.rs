@@ -29,10 +29,11 @@ pub use sides::{Clusters, generated};
 
 use std::time::Instant;
 
-/// Sets that are judged together.
-const BATCH: usize = 50;
+/// Sets that are judged together: of two proxies. Each proxy gets the clusters of all, and with many of them its
+/// endpoints come late.
+const BATCH: usize = 10;
 /// Batches at a time: most of it is waiting.
-const AT_ONCE: usize = 5;
+const AT_ONCE: usize = 6;
 /// How often what differs is judged: a machine may be too busy for all proxies to get their endpoints in time.
 const ROUNDS: usize = 2;
 /// Sets that are made small.

@@ -25,6 +25,8 @@ pub fn generated(set: &Set) -> Result<Value, Vec<String>> {
         other @ ReadError::Open(_) => vec![other.to_string()],
     })?;
     let options = Options {
+        // Istio takes DestinationRules of hosts that nobody has.
+        allow_missing: true,
         labels: set.proxy.labels.clone(),
         locality: set.proxy.locality.clone(),
         certs: Some(set.certs.clone()),

@@ -10,6 +10,9 @@ use serde_json::Value;
 /// What istiod's word begins with when manifests are wrong.
 const REFUSES: &str = "istiod refuses: ";
 
+/// Sets that istiod is asked about together.
+const TOGETHER: usize = 50;
+
 /// The sets that both sides take. Those that one side refuses are noted.
 pub async fn judge(sets: Vec<Set>, outcome: &mut Outcome) -> Result<Vec<Set>, String> {
     let (mut taken, mut refused) = (vec![], vec![]);
@@ -31,7 +34,7 @@ pub async fn judge(sets: Vec<Set>, outcome: &mut Outcome) -> Result<Vec<Set>, St
         }
     }
     let mut both = vec![];
-    let mut groups: Vec<Vec<Set>> = taken.chunks(super::BATCH).map(<[Set]>::to_vec).collect();
+    let mut groups: Vec<Vec<Set>> = taken.chunks(TOGETHER).map(<[Set]>::to_vec).collect();
     while let Some(mut group) = groups.pop() {
         let manifests: Vec<Value> = group.iter().flat_map(|set| set.manifests.clone()).collect();
         match refusal(&istiod, &manifests).await? {
