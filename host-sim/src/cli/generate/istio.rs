@@ -35,7 +35,8 @@ pub struct Args {
     #[arg(long, value_name = "NS/KIND/NAME", value_parser = Selection::target, group = "selection")]
     target_ref: Option<Selection>,
 
-    /// `metadata.name` of the resources [default: switchyard]
+    /// `metadata.name` of the resources [default: switchyard; of `--gateway`, whose resources lie in the root
+    /// namespace with those of others, switchyard-NS-NAME]
     #[arg(long)]
     name: Option<String>,
 
@@ -123,13 +124,14 @@ impl Args {
             }
             written.namespace = Some(namespace.clone());
         }
+        let name = self.name.unwrap_or_else(|| default_name(&selection));
         let settings = Settings {
             via: match self.via {
                 None | Some(ViaName::ClusterHeader) => Via::ClusterHeader,
                 Some(ViaName::Tags) => Via::Tags,
             },
             selection,
-            name: self.name.unwrap_or_else(|| "switchyard".into()),
+            name,
             root_namespace: self.root_namespace.unwrap_or_else(|| ROOT_NAMESPACE.into()),
             code: Code { url, sha256: self.sha256, pull_secret: self.pull_secret },
             fail_strategy: self.fail_strategy.map(|strategy| match strategy {
@@ -153,5 +155,13 @@ impl Args {
             note(line);
         }
         write(out, [("istio.yaml".to_owned(), generated.text)])
+    }
+}
+
+/// What the resources are called: in the root namespace everybody's meet, and one must not overwrite another's.
+fn default_name(selection: &Selection) -> String {
+    match selection {
+        Selection::Gateway { namespace, name } => format!("switchyard-{namespace}-{name}"),
+        _ => "switchyard".into(),
     }
 }
