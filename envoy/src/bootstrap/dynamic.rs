@@ -21,6 +21,10 @@ pub const LISTENERS: &str = "listeners.yaml";
 /// The folder of the endpoints' files, below that of the others.
 pub const ENDPOINTS: &str = "endpoints";
 
+/// Up to how many clusters have endpoints in files. Envoy takes an inotify instance for each file and aborts where there
+/// is none left (seen in 1.40.0: `inotify_fd_ >= 0`); Linux allows a user 128, and a change has the old files and the new.
+const MOST_ENDPOINTS: usize = 32;
+
 const HTTP_CONNECTION_MANAGER: &str =
     "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
@@ -76,9 +80,14 @@ struct Split<'a> {
 }
 
 impl Split<'_> {
-    /// Takes the fixed endpoints out of clusters; names to resolve stay where they are.
+    /// Takes the fixed endpoints out of clusters, unless there are too many to watch; names to resolve stay where they
+    /// are.
     fn endpoints(&self, clusters: Vec<Value>) -> (Vec<Value>, Vec<Source>) {
         let mut sources = vec![];
+        let fixed = clusters.iter().filter(|cluster| cluster.get("type") == Some(&json!("STATIC")));
+        if fixed.count() > MOST_ENDPOINTS {
+            return (clusters, sources);
+        }
         let without = clusters.into_iter().map(|mut cluster| {
             let Some(fields) = cluster.as_object_mut().filter(|fields| fields.get("type") == Some(&json!("STATIC")))
             else {

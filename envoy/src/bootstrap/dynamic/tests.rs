@@ -120,3 +120,17 @@ fn a_union_keeps_the_newer_of_a_name() {
     assert_ne!(union.version, clusters.version);
     assert_eq!(clusters.with(&[]), *clusters);
 }
+
+#[test]
+fn endpoints_of_many_clusters_stay_where_they_are() {
+    let of = |count: usize| {
+        let cluster =
+            |at| json!({"name": format!("c{at}"), "type": "STATIC", "load_assignment": {"cluster_name": "c"}});
+        let clusters: Vec<_> = (0..count).map(cluster).collect();
+        dynamic(json!({"static_resources": {"clusters": clusters, "listeners": []}}), Path::new("/live"))
+    };
+    assert_eq!(of(MOST_ENDPOINTS).sources.len(), MOST_ENDPOINTS + 2);
+    let many = of(MOST_ENDPOINTS + 1);
+    assert_eq!(files(&many), [CLUSTERS, LISTENERS]);
+    assert_eq!(many.sources[0].resources()[0]["type"], "STATIC");
+}

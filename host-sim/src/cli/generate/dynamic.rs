@@ -21,6 +21,9 @@ use switchyard_envoy::bootstrap::dynamic::{BOOTSTRAP, CLUSTERS, Dynamic, dynamic
 use switchyard_envoy::bootstrap::to_yaml;
 use switchyard_envoy::yaml::load;
 
+/// How many files can be watched everywhere: Linux allows a user 128 inotify instances, and a change has old and new.
+const FILES: usize = 60;
+
 /// Writes a bootstrap as files that Envoy watches, or changes those of a running Envoy.
 ///
 /// # Errors
@@ -30,6 +33,13 @@ pub fn run(bootstrap: Value, out: &Path, admin: SocketAddr, patience: Duration) 
     let root = std::path::absolute(out).unwrap_or_else(|_| out.to_owned());
     let folder = Folder::lock(&root)?;
     let new = dynamic(bootstrap, &root);
+    if new.sources.len() > FILES {
+        note(&format!(
+            "warning: Envoy watches {} files, each with an inotify instance of its own, and aborts where there is none \
+             left: where it runs, `sysctl fs.inotify.max_user_instances` must be at least twice as many",
+            new.sources.len()
+        ));
+    }
     // A folder without clusters is one that no Envoy has been started with.
     let running = match folder.read(CLUSTERS)? {
         Some(_) => Admin::of(admin_address(&folder, admin)?, &root.join(CLUSTERS)).map_err(Failure::Expectation)?,
