@@ -35,7 +35,7 @@ const BATCH: usize = 10;
 /// Batches at a time: most of it is waiting.
 const AT_ONCE: usize = 6;
 /// How often what differs is judged: a machine may be too busy for all proxies to get their endpoints in time.
-const ROUNDS: usize = 2;
+const ROUNDS: usize = 3;
 /// Sets that are made small.
 const SHRUNK: usize = 3;
 
