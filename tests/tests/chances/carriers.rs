@@ -1,6 +1,7 @@
 //! Both carriers: what they do alike, and what tells them apart.
 
 use super::*;
+use switchyard_tests::harness::free_port;
 
 const RULES: &str = "
   - name: slow
@@ -55,7 +56,7 @@ const EARLY: Duration = Duration::from_millis(4);
 async fn run(carrier: &str, version: &str) {
     let echo = Echo::named("v1").start().await.unwrap();
     // Nobody listens there.
-    let dead = ([127, 0, 0, 1], 1).into();
+    let dead = ([127, 0, 0, 1], free_port()).into();
     let policy = policy(RULES, &format!("{{faults: {carrier}, {TAGS}}}"));
     let binary = envoy_binary_of(version).unwrap();
     let running = Running::start(generate(&policy, echo.address(), dead), |launch| launch.binary(binary)).await;
