@@ -14,6 +14,7 @@ mod outcome;
 mod policy;
 mod proxy;
 mod rule;
+mod secrets;
 mod service;
 mod set;
 mod shrink;

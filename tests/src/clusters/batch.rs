@@ -3,6 +3,7 @@
 use super::compare::{differences, normal_istio};
 use super::dump::Dumped;
 use super::proxy::Proxy;
+use super::secrets::Secrets;
 use super::set::Set;
 use super::sides::{Clusters, ours};
 use crate::istio::Istiod;
@@ -10,8 +11,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// How long clusters and endpoints may take to reach all proxies after the first of them has some. An Envoy waits 15 s for
-/// secrets of istio-agent, which never come, before it asks for endpoints. Only what differs takes as long.
+/// How long clusters and endpoints may take to reach all proxies after the first of them has some. Only what differs takes
+/// as long.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What became of a set.
@@ -31,9 +32,11 @@ pub async fn judge(sets: &[Set]) -> Result<Vec<Found>, String> {
     let (istiod, ours) = tokio::join!(told(&manifests), ours(sets));
     let (istiod, ours) = (istiod?, ours?);
     let proxies: BTreeSet<&Proxy> = sets.iter().map(|set| &set.proxy).collect();
+    let certs = &sets.first().ok_or("no set")?.certs;
+    let secrets = Secrets::start(certs).await?;
     let mut started = vec![];
     for proxy in proxies {
-        started.push((proxy, Dumped::start(&proxy.bootstrap(istiod.grpc()))?));
+        started.push((proxy, Dumped::start(&proxy.bootstrap(istiod.grpc(), secrets.address()))?));
     }
     let mut all: Vec<Found> = vec![Found::default(); sets.len()];
     let mut first: Option<Instant> = None;

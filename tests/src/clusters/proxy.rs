@@ -41,7 +41,7 @@ impl Proxy {
     }
 
     /// As Envoy is started for istiod: with clusters and nothing else.
-    pub fn bootstrap(&self, istiod: SocketAddr) -> Value {
+    pub fn bootstrap(&self, istiod: SocketAddr, secrets: SocketAddr) -> Value {
         let Self { namespace, is_gateway, .. } = self;
         let kind = if *is_gateway { "router" } else { "sidecar" };
         let mut labels = self.labels.clone();
@@ -67,8 +67,7 @@ impl Proxy {
                 },
             },
             "static_resources": {"clusters": [upstream("xds-grpc", &address(istiod.port())),
-                // istio-agent's: secrets never come, and what waits for them is dumped all the same.
-                upstream("sds-grpc", &address(1))]},
+                upstream("sds-grpc", &address(secrets.port()))]},
         })
     }
 }
