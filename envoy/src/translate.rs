@@ -17,6 +17,7 @@ mod policy;
 mod port;
 mod proxy;
 mod reach;
+mod selector;
 mod subset;
 mod traffic;
 mod virtual_service;

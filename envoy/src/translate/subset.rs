@@ -5,7 +5,7 @@ mod select;
 use super::known::{Known, Origin};
 use super::name::{is_label, is_wildcard_host};
 use super::traffic::{self, KnownPolicy};
-use super::{Around, Notes, Options, numbered, spec};
+use super::{Around, Notes, Options, numbered, selector, spec};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::manifest::{DestinationRule, Kind, Manifest, Manifests, TrafficPolicy};
 use select::{Caller, Rule, Rules, covers, effective};
@@ -134,6 +134,9 @@ fn exports(manifest: &Manifest, written: &DestinationRule, notes: &mut Notes) {
             let message = "with a `workloadSelector` it is for its own namespace only";
             notes.push(manifest.error(&path, message).help("write `.`, or leave it out"));
         }
+    }
+    if let Some(selector) = &written.workload_selector {
+        selector::check(manifest, "workloadSelector.matchLabels", &selector.match_labels, notes);
     }
     if written.workload_selector.as_ref().is_some_and(|selector| selector.match_labels.is_empty()) {
         let message = "a `workloadSelector` needs `matchLabels`";

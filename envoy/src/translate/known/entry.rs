@@ -7,6 +7,7 @@ use super::super::{Notes, numbered, spec};
 use super::workload;
 use super::{Endpoint, Known, KnownPort, Origin, Resolve, Speaks};
 use crate::manifest::{Kind, Manifest, Manifests, Resolution, ServiceEntry, ServiceEntryPort, WorkloadEntry};
+pub use check::is_address;
 use check::{check, host_error};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

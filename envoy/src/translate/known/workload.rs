@@ -1,6 +1,7 @@
 //! `WorkloadEntries`: endpoints that ServiceEntries select by their labels (istio.md 2.0).
 
-use super::super::{Notes, numbered};
+use super::super::{Notes, numbered, spec};
+use super::entry::is_address;
 use crate::manifest::{Kind, Manifests, ServiceEntry, WorkloadEntry};
 use std::collections::BTreeMap;
 
@@ -15,6 +16,10 @@ pub fn read<'a>(manifests: &'a Manifests, notes: &mut Notes) -> Vec<Workload<'a>
     let mut all: BTreeMap<(&str, &str), Workload<'a>> = BTreeMap::new();
     for (_, manifest) in numbered(manifests, Kind::WorkloadEntry) {
         let Some(mut written) = notes.spec::<WorkloadEntry>(manifest) else { continue };
+        if !written.address.is_empty() && !is_address(&written.address) {
+            let message = format!("`{}` is no IP address and no name", written.address.escape_debug());
+            notes.push(manifest.error(&spec("address"), &message));
+        }
         written.labels.extend(manifest.labels.clone());
         all.insert((&manifest.namespace, &manifest.name), Workload { namespace: &manifest.namespace, written });
     }

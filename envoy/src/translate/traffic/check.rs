@@ -54,7 +54,8 @@ impl At<'_> {
 /// Notes what is wrong with a policy; `at` is the field below `spec`.
 pub fn check(manifest: &Manifest, at: &str, written: &TrafficPolicy, notes: &mut Notes) {
     let mut at = At { manifest, field: at.to_owned(), notes };
-    if *written == TrafficPolicy::default() && !is_written(manifest, &at.field) {
+    // `portLevelSettings: []` says nothing either.
+    if *written == TrafficPolicy::default() {
         let found = manifest.error(&spec(&at.field), "a `trafficPolicy` needs a field");
         at.notes.push(found.help("write `connectionPool`, `loadBalancer`, `outlierDetection` or `tls`"));
     }
@@ -82,11 +83,6 @@ pub fn check(manifest: &Manifest, at: &str, written: &TrafficPolicy, notes: &mut
         }
         blocks(&mut at, pool, outlier, balancer, tls);
     }
-}
-
-/// Whether something is written there: `portLevelSettings: []` is, and says nothing.
-fn is_written(manifest: &Manifest, field: &str) -> bool {
-    manifest.node.at(&spec(field)).is_some_and(|node| !node.entries().is_empty())
 }
 
 fn blocks(

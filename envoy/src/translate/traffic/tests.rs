@@ -104,8 +104,10 @@ fn what_istio_refuses_is_refused_at_its_place() {
         );
     }
     let said = |policy: &str| told(&[&with(policy, NONE)]);
-    let empty = said("{}");
-    assert!(empty[0].ends_with(": a `trafficPolicy` needs a field"), "{empty:?}");
+    for empty in ["{}", "{portLevelSettings: []}"] {
+        let said = said(empty);
+        assert!(said[0].ends_with(": a `trafficPolicy` needs a field"), "{empty}: {said:?}");
+    }
     let port = said("{portLevelSettings: [{port: {number: 3000}}]}");
     assert!(port[0].ends_with(": settings of a port need more than the port"), "{port:?}");
     let later = said("{connectionPool: {http: {http2KeepAlive: {}}}}");

@@ -1,7 +1,7 @@
 //! Rules of istiod's validation of ServiceEntries.
 
 use super::super::super::name::{is_label, is_wildcard_host};
-use super::super::super::{Notes, spec};
+use super::super::super::{Notes, selector, spec};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::manifest::{Manifest, Resolution, ServiceEntry};
 use crate::yaml::Path;
@@ -19,6 +19,9 @@ pub fn check(manifest: &Manifest, entry: &ServiceEntry, notes: &mut Notes) {
     if entry.workload_selector.is_some() && !entry.endpoints.is_empty() {
         let message = "`endpoints` and `workloadSelector` exclude each other: leave one of them out";
         notes.push(manifest.error(&spec("workloadSelector"), message));
+    }
+    if let Some(selector) = &entry.workload_selector {
+        selector::check(manifest, "workloadSelector.labels", &selector.labels, notes);
     }
     if entry.hosts.is_empty() {
         notes.push(manifest.error(&spec("hosts"), "`hosts` needs a host"));
@@ -127,6 +130,11 @@ fn ports(manifest: &Manifest, entry: &ServiceEntry, notes: &mut Notes) {
     }
 }
 
+/// Whether it is an IP address, or a name that can be resolved.
+pub fn is_address(address: &str) -> bool {
+    address.parse::<IpAddr>().is_ok() || (is_wildcard_host(address) && !address.starts_with('*'))
+}
+
 fn endpoints(manifest: &Manifest, entry: &ServiceEntry, notes: &mut Notes) {
     // Those that are selected are written elsewhere.
     let listed = entry.endpoints.iter().enumerate().filter(|_| entry.workload_selector.is_none());
@@ -135,6 +143,9 @@ fn endpoints(manifest: &Manifest, entry: &ServiceEntry, notes: &mut Notes) {
         if entry.resolution == Resolution::Static && endpoint.address.parse::<IpAddr>().is_err() {
             let message = format!("`{}` is no IP address", endpoint.address);
             notes.push(manifest.error(&spec(&format!("{at}.address")), &message).help("names need `resolution: DNS`"));
+        } else if !is_address(&endpoint.address) {
+            let message = format!("`{}` is no IP address and no name", endpoint.address.escape_debug());
+            notes.push(manifest.error(&spec(&format!("{at}.address")), &message));
         }
         for (name, number) in &endpoint.ports {
             if *number == 0 {
