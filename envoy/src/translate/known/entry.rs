@@ -206,14 +206,7 @@ impl<'a> Merged<'a> {
             forwarded_ports: forwarded.collect(),
             origin: Origin { manifest: *index, field: self.first.field() },
         };
-        let all: Vec<_> = all.collect();
-        // Here, unlike elsewhere, the newest counts: `initServiceAccounts` of istiod (found by random sets).
-        let newest = all.iter().max_by_key(|service| {
-            let (_, created, namespace, name, index) = service.order("");
-            (created, namespace, name, index)
-        });
-        let named = newest.map_or(&written.subject_alt_names, |service| &service.entry.written.subject_alt_names);
-        let mut identities: BTreeSet<String> = named.iter().cloned().collect();
+        let mut identities: BTreeSet<String> = written.subject_alt_names.iter().cloned().collect();
         for service in all {
             for endpoint in service.entry.endpoints.iter().chain(&service.itself()) {
                 if !endpoint.service_account.is_empty() {
