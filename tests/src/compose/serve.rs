@@ -72,8 +72,10 @@ pub async fn serve(services: &[Service]) -> Result<(), String> {
         let address = (Ipv4Addr::UNSPECIFIED, service.port).into();
         let echo = Echo::named(&service.name).at(address).status(service.status).recording().obeying().start().await?;
         println!("{} answers on port {} with {}", service.name, service.port, service.status);
-        // Counted from the start, so that there is a series before the first request.
-        lock(&counts).0.insert((service.name.clone(), String::new()), 0);
+        // Counted from the start: of a series that begins with its requests Prometheus knows no rate.
+        for mark in ["", "mirror"] {
+            lock(&counts).0.insert((service.name.clone(), mark.to_owned()), 0);
+        }
         echoes.push((service.name.clone(), echo));
     }
     let listener = TcpListener::bind(METRICS).await.map_err(|error| format!("cannot listen on {METRICS}: {error}"))?;
