@@ -36,7 +36,7 @@ const BATCH: usize = 10;
 /// Batches at a time: most of it is waiting.
 const AT_ONCE: usize = 6;
 /// How often what differs is judged, each time by another istiod: some starts never hear of a `WorkloadEntry` (istio.md 5.0).
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 6;
 /// Sets that are made small.
 const SHRUNK: usize = 3;
 

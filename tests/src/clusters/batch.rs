@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// How long clusters and endpoints may take to reach all proxies after the first of them has some. Only what differs takes
 /// as long.
-const PATIENCE: Duration = Duration::from_secs(12);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What became of a set.
 #[derive(Clone, Debug, Default)]
