@@ -22,7 +22,7 @@ mod subset;
 mod traffic;
 mod virtual_service;
 
-pub use gateway::{Edge, EdgeTls, is_cipher};
+pub use gateway::{Edge, EdgeTls, is_cipher, unexpected_tls};
 pub use known::{Endpoint, Known, KnownPort, Origin, Resolve};
 pub use listener::Listener;
 pub use locality::Locality;
@@ -201,6 +201,7 @@ impl<'a> Model<'a> {
                 namespace: self.manifests.namespace.clone(),
                 gateways: edge.gateways().into_iter().map(str::to_owned).collect(),
                 port: Some(edge.port),
+                tls: unexpected_tls(edge.port, edge.tls.is_some()),
                 labels: self.options.labels.clone(),
             };
             Served { proxy, edge: Some(index) }
@@ -231,6 +232,7 @@ impl<'a> Model<'a> {
             namespace: self.manifests.namespace.clone(),
             gateways: vec![gateway::MESH.into()],
             port: Some(self.options.mesh_port.or(agreed).unwrap_or(80)),
+            tls: None,
             labels: self.options.labels.clone(),
         }
     }

@@ -161,6 +161,7 @@ struct Scope<'a> {
     gateways: Vec<String>,
     is_mesh: bool,
     port: u16,
+    tls: Option<bool>,
     labels: &'a BTreeMap<String, String>,
     /// Places of `services` by host.
     services: Places,
@@ -220,6 +221,7 @@ impl<'a> Scope<'a> {
             is_mesh: gateways.iter().any(|gateway| gateway == name::MESH),
             gateways,
             port: proxy.port.unwrap_or(80),
+            tls: proxy.tls,
             labels: &proxy.labels,
             services,
             document,

@@ -132,6 +132,9 @@ record! {
         gateways: Vec<String> = "gateways",
         /// The listener's port, as `match.port` and default ports mean it. Default: 80.
         port: Option<u16> = "port",
+        /// Whether it ends TLS: a redirect leaves out a port that is the default then (istio.md 1.9). Default: no in a
+        /// mesh and on port 80, yes on port 443, on others what the request's scheme says.
+        tls: Option<bool> = "tls",
         /// The workload's labels: `sourceLabels` are compared with them.
         labels: BTreeMap<String, String> = "labels",
     }

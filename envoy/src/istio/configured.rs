@@ -1,11 +1,11 @@
 //! The filter's configurations: one for all ports where the policy does not hang on the port, else one for each.
 
 use super::selection::{GATEWAY_API, Place, Target};
-use super::{Settings, Via, mesh, owned};
+use super::{Settings, Via, mesh, owned, tags};
 use crate::bootstrap::too_many_mirrors;
 use crate::diagnostic::{Diagnostic, sort};
 use crate::manifest::{Kind, Manifest, Manifests};
-use crate::translate::{Listener, Model, Options};
+use crate::translate::{Listener, Model, Options, unexpected_tls};
 use crate::yaml::{Data, Node, Path};
 use std::collections::BTreeSet;
 use switchyard_filter::compile::resolve;
@@ -51,9 +51,15 @@ pub fn all(
         Via::Tags => {
             let tagging = Tagging { target, routes: &routes };
             let asks = model.tags_ask_for_port();
-            let proxies = proxies(&model, target, asks);
-            let made = proxies.iter().map(|proxy| tagging.only(&model.listener(proxy)?));
-            (made.collect::<Result<Vec<_>, _>>()?, asks)
+            let mut made = vec![];
+            for proxy in proxies(&model, target, asks, &mesh::https_ports(manifests, target)) {
+                let listener = model.listener(&proxy)?;
+                if target.is_gateway() {
+                    warnings.extend(tags::passing_elsewhere(&listener));
+                }
+                made.push(tagging.only(&listener)?);
+            }
+            (made, asks)
         }
         Via::ClusterHeader => {
             let (embedded, left) = owned::split(&prepared)?;
@@ -62,7 +68,7 @@ pub fn all(
             let mut wrong = hanging_on_labels(&inner, target);
             let mut made = vec![];
             let asks = inner.asks_for_port();
-            for proxy in proxies(&inner, target, asks) {
+            for proxy in proxies(&inner, target, asks, &mesh::https_ports(manifests, target)) {
                 let deciding = Deciding { target, left: &left, manifests: &embedded };
                 match deciding.one(&model, &inner, &proxy) {
                     Ok(one) => made.push(one),
@@ -77,6 +83,8 @@ pub fn all(
     };
     let grouped = grouped(configured.into_iter().filter(|one| has_work(&one.document)).collect(), asks_for_port);
     sort(&mut warnings);
+    // A tag is the same one on every port.
+    warnings.dedup();
     if grouped.is_empty() {
         let what = if target.gateways.is_empty() { "the mesh" } else { "these gateways" };
         let message = format!("nothing here is for {target}: no tag and no VirtualService of {what}");
@@ -87,14 +95,17 @@ pub fn all(
     Ok((grouped, warnings))
 }
 
-/// The listeners to configure.
-fn proxies(model: &Model<'_>, target: &Target, asks_for_port: bool) -> Vec<Proxy> {
+/// The listeners to configure; of a gateway those at `https_ports` end TLS.
+fn proxies(model: &Model<'_>, target: &Target, asks_for_port: bool, https_ports: &BTreeSet<u16>) -> Vec<Proxy> {
     match target.place {
         Place::Sidecar if asks_for_port => model.mesh_by_port(),
         Place::Sidecar | Place::Waypoint => vec![model.mesh_of_all_ports()],
         Place::Gateway | Place::GatewayApi => {
             let own = |proxy: &Proxy| proxy.gateways.iter().any(|gateway| target.gateways.contains(gateway));
-            let served: Vec<_> = model.listeners().into_iter().filter(own).collect();
+            let mut served: Vec<_> = model.listeners().into_iter().filter(own).collect();
+            for proxy in &mut served {
+                proxy.tls = proxy.port.and_then(|port| unexpected_tls(port, https_ports.contains(&port)));
+            }
             if !served.is_empty() || target.place == Place::Gateway {
                 return served;
             }
@@ -118,13 +129,17 @@ fn grouped(configured: Vec<Configured>, asks_for_port: bool) -> Vec<Configured> 
     let but_for_port = |document: &Document| {
         let mut document = document.clone();
         document.proxy.port = None;
+        document.proxy.tls = None;
         document
     };
     let mut groups: Vec<Configured> = vec![];
     for one in configured {
         let same = |group: &&mut Configured| but_for_port(&group.document) == but_for_port(&one.document);
         match groups.iter_mut().find(same) {
-            Some(group) => group.ports.extend(&one.ports),
+            Some(group) => {
+                group.ports.extend(&one.ports);
+                group.document.proxy.tls = None;
+            }
             None => groups.push(one),
         }
     }

@@ -82,6 +82,25 @@ fn serves_http(server: &Node) -> bool {
     !redirects && !passes && !is_tcp
 }
 
+/// The ports at which the target's gateways end TLS.
+pub fn https_ports(manifests: &Manifests, target: &Target) -> BTreeSet<u16> {
+    let own = |manifest: &&Manifest| target.gateways.contains(&format!("{}/{}", manifest.namespace, manifest.name));
+    let list = |manifest: &Manifest, field: &str| match manifest.node.get("spec").and_then(|spec| spec.get(field)) {
+        Some(Node { data: Data::List(all), .. }) => all.clone(),
+        _ => vec![],
+    };
+    let istios = manifests.of(Kind::Gateway).filter(own).flat_map(|manifest| list(manifest, "servers"));
+    let of_api = target.gateways.iter().filter_map(|id| api_gateway(manifests, id));
+    let of_api = of_api.flat_map(|manifest| list(manifest, "listeners"));
+    let ports = istios.filter_map(|server| server.get("port").cloned()).map(|port| (port.clone(), "number"));
+    let ports = ports.chain(of_api.map(|listener| (listener, "port")));
+    let is_https = |node: &Node| {
+        node.get("protocol").and_then(Node::as_str).is_some_and(|protocol| protocol.eq_ignore_ascii_case("HTTPS"))
+    };
+    let number = |(node, field): (Node, &str)| node.get(field)?.to_json().as_u64()?.try_into().ok();
+    ports.filter(|(node, _)| is_https(node)).filter_map(number).collect()
+}
+
 /// A server without what Istio does before any filter.
 fn as_plain(server: &mut Node) {
     for field in ["tls", "bind", "defaultEndpoint"] {

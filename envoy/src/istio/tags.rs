@@ -3,6 +3,7 @@
 use super::configured::Configured;
 use super::{FailStrategy, Settings, Via};
 use crate::diagnostic::Diagnostic;
+use crate::translate::Listener;
 use std::collections::BTreeSet;
 
 /// The headers of tags that can be removed from every request at once, on every port.
@@ -38,6 +39,21 @@ pub fn fail_strategy(
         }
         (_, Some(strategy), _) => Ok(strategy),
     }
+}
+
+/// Tags at a gateway that are set for some hosts only, where nothing strips them early: on other hosts a client's own value
+/// passes, and whoever gets it may hand it on to sidecars that trust it.
+pub fn passing_elsewhere(listener: &Listener<'_>) -> Vec<Diagnostic> {
+    let tags = listener.document.tags.iter().enumerate();
+    let some = tags.filter(|(_, tag)| !tag.trust_client && !tag.hosts.iter().any(|host| host == "*"));
+    some.filter_map(|(index, tag)| {
+        let (place, field) = listener.place(&format!("tags[{index}]"))?;
+        let message =
+            format!("on hosts that `{}` is not for, what a client says it is passes this gateway", tag.header);
+        let help = "write `hosts: ['*']` in the tag: with `--via tags` nothing strips it before";
+        Some(Diagnostic::warning(place, message).field(field).code("tag-by-client").help(help))
+    })
+    .collect()
 }
 
 /// Another phase, together with what Istio's own filters must not miss.

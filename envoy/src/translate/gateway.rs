@@ -7,10 +7,12 @@ mod edge;
 mod host;
 mod merge;
 mod order;
+mod split;
 mod tls;
 
 pub use bind::bind;
-pub use edge::{Edge, EdgeTls};
+pub use edge::{Edge, EdgeTls, unexpected_tls};
+pub use split::split;
 pub use tls::is_cipher;
 
 use super::virtual_service::Routed;
@@ -57,7 +59,7 @@ pub fn edges(manifests: &Manifests, options: &Options, routed: &[Routed], notes:
     served.sort_by(|a, b| age(a.manifest).cmp(&age(b.manifest)));
     let edges = merge::merge(manifests, options, &served, notes);
     for routed in routed {
-        check_references(routed, manifests, &names, &edges, &options.domain, notes);
+        check_references(routed, manifests, &names, notes);
     }
     edges
 }
@@ -76,14 +78,7 @@ fn is_selected(written: &Gateway, options: &Options) -> bool {
     options.labels.is_empty() || written.selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
-fn check_references(
-    routed: &Routed,
-    manifests: &Manifests,
-    names: &BTreeSet<String>,
-    edges: &[Edge],
-    domain: &str,
-    notes: &mut Notes,
-) {
+fn check_references(routed: &Routed, manifests: &Manifests, names: &BTreeSet<String>, notes: &mut Notes) {
     let Some(manifest) = manifests.all.get(routed.manifest) else { return };
     for (index, gateway) in routed.written.gateways.iter().enumerate() {
         let full = resolve_gateway(gateway, &manifest.namespace);
@@ -92,21 +87,6 @@ fn check_references(
                 manifest.error(&spec(&format!("gateways[{index}]")), &format!("there is no Gateway `{full}`"));
             found.help = did_you_mean(&full, names.iter().map(String::as_str));
             notes.missing(found);
-        }
-    }
-    // On a port that gateways share, all of them are one proxy to the filter.
-    let Some(edge) = edges.iter().find(|edge| edge.serving(routed, domain).len() > 1) else { return };
-    for (rule, http) in routed.written.http.iter().enumerate() {
-        for (block, matches) in http.matches.iter().enumerate() {
-            if !matches.gateways.is_empty() {
-                let message = format!(
-                    "`gateways` is not supported on port {}, where several gateways serve this VirtualService",
-                    edge.port
-                );
-                let path = spec(&format!("http[{rule}].match[{block}].gateways"));
-                let help = "write a VirtualService for each gateway, or give the gateways ports of their own";
-                notes.push(manifest.error(&path, &message).help(help));
-            }
         }
     }
 }

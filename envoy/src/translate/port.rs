@@ -7,7 +7,7 @@ use super::{Model, numbered};
 use crate::manifest::{Kind, SwitchyardPolicy};
 use std::collections::BTreeSet;
 use switchyard_filter::compile::resolve;
-use switchyard_filter::document::{Destination, Proxy};
+use switchyard_filter::document::{Destination, HttpRedirect, Proxy, RedirectPort};
 
 impl Model<'_> {
     /// The mesh's listeners: one for each port of a service; one that stands for all where none is known.
@@ -23,8 +23,9 @@ impl Model<'_> {
         Proxy { port: None, ..self.mesh() }
     }
 
-    /// Whether the port that a request comes to can decide anything: a match block asks for it, or a destination without
-    /// a port has not exactly one, so that the listener's counts (istio.md 1.5).
+    /// Whether the port that a request comes to can decide anything: a match block asks for it, a destination without a
+    /// port has not exactly one, so that the listener's counts (istio.md 1.5), or a redirect names it or one that it
+    /// leaves out where it is the default there (istio.md 1.9).
     pub fn asks_for_port(&self) -> bool {
         self.tags_ask_for_port() || self.routed.iter().any(|routed| self.routes_by_port(routed))
     }
@@ -45,6 +46,7 @@ impl Model<'_> {
         };
         routed.written.http.iter().any(|rule| {
             rule.matches.iter().any(|block| block.port.is_some())
+                || rule.redirect.as_ref().is_some_and(names_port)
                 || rule.route.iter().any(|route| follows(&route.destination))
                 || rule.mirror.iter().any(follows)
                 || rule.mirrors.iter().filter_map(|mirror| mirror.destination.as_ref()).any(follows)
@@ -69,4 +71,9 @@ impl Model<'_> {
             || known.peek().is_none()
             || known.any(|known| known.ports.iter().any(|own| own.number == port))
     }
+}
+
+fn names_port(redirect: &HttpRedirect) -> bool {
+    redirect.derive_port == Some(RedirectPort::FromRequestPort)
+        || redirect.scheme.is_empty() && matches!(redirect.port, Some(80 | 443))
 }

@@ -20,6 +20,20 @@ pub struct Listener {
     pub port: u16,
     /// Whether sidecars have it, which take requests without TLS.
     pub is_mesh: bool,
+    /// Whether it ends TLS, where the document says so.
+    pub tls: Option<bool>,
+}
+
+impl Listener {
+    /// Whether it ends TLS; `None`: only the request's scheme tells.
+    fn ends_tls(self) -> Option<bool> {
+        self.tls.or(match self.port {
+            _ if self.is_mesh => Some(false),
+            80 => Some(false),
+            443 => Some(true),
+            _ => None,
+        })
+    }
 }
 
 impl Redirect {
@@ -50,10 +64,7 @@ impl Redirect {
         let (scheme, tls) = match written.scheme.as_str() {
             "http" => ("http", Some(false)),
             "https" => ("https", Some(true)),
-            // Istio knows which listeners have TLS. Sidecars' have none; of a gateway's, port 80 and 443 tell, and on
-            // others the request's scheme stands in.
-            _ if listener.is_mesh || listener.port == 80 => ("", Some(false)),
-            _ => ("", (listener.port == 443).then_some(true)),
+            _ => ("", listener.ends_tls()),
         };
         // RT:822-827: the default port is not written.
         let port = match (number, tls) {

@@ -72,6 +72,7 @@ fn locations_are_envoys() {
 #[test]
 fn a_default_port_is_not_written() {
     let gateway = |port: u16| json!({"gateways": ["default/gw"], "port": port});
+    let ending_tls = |port: u16, tls: bool| json!({"gateways": ["default/gw"], "port": port, "tls": tls});
     let derived = json!({"derivePort": "FROM_REQUEST_PORT"});
     for (redirect, proxy, scheme, to) in [
         (derived.clone(), gateway(8080), "http", "http://a.com:8080/r"),
@@ -80,7 +81,12 @@ fn a_default_port_is_not_written() {
         (derived.clone(), gateway(80), "https", "https://a.com:1/r"),
         (derived.clone(), gateway(443), "https", "https://a.com:1/r"),
         // A sidecar's listener has no TLS.
-        (derived, json!({"port": 443}), "http", "http://a.com:443/r"),
+        (derived.clone(), json!({"port": 443}), "http", "http://a.com:443/r"),
+        // What the document says counts before the port.
+        (derived.clone(), ending_tls(80, true), "https", "https://a.com:80/r"),
+        (derived, ending_tls(443, false), "http", "http://a.com:443/r"),
+        (json!({"port": 443}), ending_tls(80, true), "https", "https://a.com:1/r"),
+        (json!({"port": 443}), ending_tls(8443, true), "http", "http://a.com:1/r"),
         (json!({"port": 80}), gateway(8443), "https", "https://a.com:80/r"),
         (json!({"port": 443}), gateway(8443), "https", "https://a.com:1/r"),
         (json!({"port": 80, "scheme": "http"}), gateway(443), "https", "http://a.com:1/r"),

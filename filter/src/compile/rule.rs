@@ -83,7 +83,7 @@ pub fn rule(http: &HttpRoute, from: From<'_>, scope: &Scope<'_>, at: &mut At) ->
         .field("stickyBy", |at| Subject::compile(http.sticky_by.as_ref(), |name| tag_of(&scope.tag_headers, name), at));
     let rewrite = http.rewrite.as_ref().and_then(|rewrite| at.field("rewrite", |at| Rewrite::compile(rewrite, at)));
     let redirect = http.redirect.as_ref();
-    let listener = Listener { port: scope.port, is_mesh: scope.is_mesh };
+    let listener = Listener { port: scope.port, is_mesh: scope.is_mesh, tls: scope.tls };
     let redirect = redirect
         .and_then(|redirect| at.field("redirect", |at| Redirect::compile(redirect, &http.matches, listener, at)));
     let direct = http.direct_response.as_ref();
