@@ -223,7 +223,9 @@ fn header(settings: &Settings, target: &selection::Target, strategy: FailStrateg
         Via::ClusterHeader => {
             "# The filter decides; the EnvoyFilter inserts a route for what it decided before Istio's own, strips control\n\
              # headers, and lets Istio's fault filter take faults by header. VirtualServices are embedded: generate and apply\n\
-             # again when one changes (`switchyard check --applied` tells).\n"
+             # again when one changes (`switchyard check --applied` tells).\n\
+             # To delete it, first apply it generated with `mode: observe`, or delete WasmPlugins a minute before EnvoyFilters: in\n\
+             # the other order, requests whose path the filter rewrites find no route (404).\n"
         }
         Via::Tags => "# The filter only sets tags; your VirtualServices or HTTPRoutes match on them and do the rest.\n",
     };

@@ -43,6 +43,7 @@
 //! `KUBE_APISERVER_BIN`, `KUBECTL_BIN`, `PILOT_DISCOVERY_BIN`, `PILOT_AGENT_BIN`; those of Debian are on the PATH
 //! (`tests/tools/debian.sh`), or named by `ETCD_BIN`, `DOCKER_REGISTRY_BIN`, `SKOPEO_BIN`.
 
+pub mod addresses;
 mod cluster;
 mod control;
 mod folder;
@@ -77,6 +78,8 @@ pub struct Setup {
     pub mesh: Value,
     /// Variables of istiod.
     pub istiod: Vec<(String, String)>,
+    /// Accounts that kubectl names by `--as` may do what roles say; else everybody may do everything.
+    pub rbac: bool,
 }
 
 /// A running chain. A drop ends it.
@@ -96,7 +99,7 @@ impl Chain {
     pub async fn start(setup: &Setup) -> Result<Self, String> {
         let folder = Folder::new()?;
         let (at, store) = (folder.within("cluster")?, folder.within("registry")?);
-        let (cluster, registry) = tokio::try_join!(Cluster::start(&at), Registry::start(&store))?;
+        let (cluster, registry) = tokio::try_join!(Cluster::start(&at, setup.rbac), Registry::start(&store))?;
         cluster.kubectl(&["create", "namespace", ROOT]).await?;
         let control = Control::start(&folder.within("istiod")?, &cluster, setup).await?;
         folder.within("proxies")?;
@@ -199,10 +202,8 @@ impl Chain {
 /// this port of this machine. Endpoints have addresses of their own, since istiod tells them apart by these: upstreams are
 /// to listen on 0.0.0.0.
 pub fn service(name: &str, namespace: &str, port: u16, versions: &[(&str, u16)]) -> Value {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
     let endpoints = versions.iter().map(|(version, real)| {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let address = format!("127.2.{}.{}", number / 250, 1 + number % 250);
+        let address = addresses::next().to_string();
         json!({"address": address, "ports": {"http": real}, "labels": {"app": name, "version": version}})
     });
     json!({

@@ -25,10 +25,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts both in this folder and waits until the API server knows Istio's kinds. Errors: what is missing or fails.
-    pub async fn start(folder: &Path) -> Result<Self, String> {
+    /// Starts both in this folder and waits until the API server knows Istio's kinds. `rbac`: whether roles are asked.
+    /// Errors: what is missing or fails.
+    pub async fn start(folder: &Path, rbac: bool) -> Result<Self, String> {
         let (etcd, at) = etcd(folder).await?;
-        let (api, server) = api_server(folder, &at)?;
+        let (api, server) = api_server(folder, &at, if rbac { "RBAC" } else { "AlwaysAllow" })?;
         let cluster = Self { api, _etcd: etcd, kubectl: tools::kubectl()?, folder: folder.to_owned() };
         put(&cluster.kubeconfig(), &kubeconfig(&server).to_string())?;
         cluster.wait_until_ready().await?;
@@ -111,7 +112,7 @@ async fn etcd(folder: &Path) -> Result<(Process, String), String> {
     Ok((process, clients))
 }
 
-fn api_server(folder: &Path, etcd: &str) -> Result<(Process, String), String> {
+fn api_server(folder: &Path, etcd: &str, authorization: &str) -> Result<(Process, String), String> {
     let key = rcgen::KeyPair::generate().map_err(|error| format!("no key: {error}"))?;
     put(&folder.join("accounts.key"), &key.serialize_pem())?;
     put(&folder.join("accounts.pub"), &key.public_key_pem())?;
@@ -126,7 +127,7 @@ fn api_server(folder: &Path, etcd: &str) -> Result<(Process, String), String> {
         .args(["--service-account-key-file", "accounts.pub", "--service-account-signing-key-file", "accounts.key"])
         .args(["--service-cluster-ip-range", "10.96.0.0/16", "--token-auth-file", "tokens.csv"])
         // Nobody makes the accounts that this plugin waits for.
-        .args(["--authorization-mode", "AlwaysAllow", "--disable-admission-plugins", "ServiceAccount"]);
+        .args(["--authorization-mode", authorization, "--disable-admission-plugins", "ServiceAccount"]);
     let process = Process::start("kube-apiserver", command, folder)?;
     Ok((process, format!("https://127.0.0.1:{port}")))
 }
