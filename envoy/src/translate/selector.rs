@@ -18,6 +18,48 @@ pub fn check(manifest: &Manifest, field: &str, labels: &BTreeMap<String, String>
     }
 }
 
+/// Notes labels that no workload can have (istio.md 2.6; Istio's `labels.Instance.Validate`): of a key the part before a
+/// `/` is a name of DNS, and what follows, as the value, letters, digits, `-`, `_` and `.`, the first and the last none of
+/// these. Only a value may be empty, and, as there, as long as it likes.
+pub fn labels(manifest: &Manifest, field: &str, labels: &BTreeMap<String, String>, notes: &mut Notes) {
+    for (key, value) in labels {
+        let (said, help) = if !is_key(key) {
+            let help = "write `version` or `example.com/version`, at most 63 letters, digits, `-`, `_` and `.`";
+            (format!("`{}` is no key of a label", key.escape_debug()), help)
+        } else if !value.is_empty() && !is_qualified(value) {
+            let help = "write letters, digits, `-`, `_` and `.`, a letter or a digit at both ends";
+            (format!("`{}` is no value of a label", value.escape_debug()), help)
+        } else {
+            continue;
+        };
+        notes.push(manifest.error(&spec(field).field(key), &said).help(help));
+    }
+}
+
+fn is_key(key: &str) -> bool {
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    name.len() <= 63
+        && is_qualified(name)
+        && prefix.is_none_or(|prefix| prefix.len() <= 253 && prefix.split('.').all(is_label_of_any_length))
+}
+
+fn is_qualified(text: &str) -> bool {
+    is_within_letters(text, |byte| matches!(byte, b'-' | b'_' | b'.'))
+}
+
+fn is_label_of_any_length(text: &str) -> bool {
+    is_within_letters(text, |byte| byte == b'-')
+}
+
+/// Letters and digits, and between them what `inner` takes.
+fn is_within_letters(text: &str, inner: impl Fn(u8) -> bool) -> bool {
+    let bytes = text.as_bytes();
+    let is_outer = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    is_outer(bytes.first())
+        && is_outer(bytes.last())
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || inner(*byte))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::told;

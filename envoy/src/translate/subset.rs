@@ -3,7 +3,7 @@
 mod select;
 
 use super::known::{Known, Origin};
-use super::name::{is_label, is_wildcard_host};
+use super::name::{is_label, is_wildcard_domain};
 use super::traffic::{self, KnownPolicy};
 use super::{Around, Notes, Options, numbered, selector, spec};
 use crate::diagnostic::{Diagnostic, did_you_mean};
@@ -48,7 +48,7 @@ pub fn assign(manifests: &Manifests, options: &Options, services: &mut BTreeMap<
     }
     rules.sort_by(|a, b| a.order(manifests).cmp(&b.order(manifests)));
     let labels = options.proxy_labels();
-    let caller = Caller { namespace: &manifests.namespace, labels: &labels };
+    let caller = Caller { namespace: &manifests.namespace, labels: &labels, mesh: &options.mesh };
     let mut used = vec![false; manifests.all.len()];
     let mut told = traffic::Told::new();
     let indexed = Rules::new(&rules);
@@ -103,15 +103,16 @@ fn check(index: usize, manifests: &Manifests, written: &DestinationRule, notes: 
             let found = manifest.error(&spec(&format!("subsets[{at}].name")), &message);
             notes.push(found.help("write lower-case letters, digits and `-`, at most 63"));
         }
+        selector::labels(manifest, &format!("subsets[{at}].labels"), &subset.labels, notes);
         if written.subsets.iter().take(at).any(|other| other.name == subset.name) {
-            let path = spec(&format!("subsets[{at}].name"));
-            notes.push(manifest.error(&path, &format!("the subset `{}` is listed twice", subset.name)));
+            let message = format!("the subset `{}` is listed twice", subset.name);
+            notes.push(manifest.error(&spec(&format!("subsets[{at}].name")), &message));
         }
     }
 }
 
 fn host(manifest: &Manifest, written: &DestinationRule, notes: &mut Notes) {
-    if !is_wildcard_host(&written.host) {
+    if !is_wildcard_domain(&written.host) {
         let message = format!("`{}` is no host", written.host.escape_debug());
         notes.push(manifest.error(&spec("host"), &message).help("write a name, `*.suffix` or `*`"));
     }
