@@ -8,6 +8,7 @@ mod endpoint_slice;
 mod files;
 mod gateway;
 mod kind;
+mod mesh_config;
 mod policy;
 mod read;
 mod service;
@@ -17,9 +18,13 @@ mod traffic_policy;
 pub use destination_rule::{DestinationRule, Subset, WorkloadSelector};
 pub use duration::Duration;
 pub use endpoint_slice::{EndpointSlice, SliceConditions, SliceEndpoint, SlicePort, TargetRef};
-pub use files::{Input, OpenError};
+pub use files::{Input, OpenError, open};
 pub use gateway::{Gateway, Server, ServerCertificate, ServerPort, ServerTls, ServerTlsMode, TlsVersion};
 pub use kind::{Kind, Unread};
+pub use mesh_config::{
+    ForwardClientCert, GatewayTopology, MeshConfig, MeshH2Upgrade, Normalization, OutboundMode, OutboundTrafficPolicy,
+    PathNormalization, ProxyConfig, find as find_mesh_config,
+};
 pub use policy::{Sticky, SwitchyardPolicy};
 pub use read::{read, read_sources};
 pub use service::{Ignored, Service, ServicePort};

@@ -10,6 +10,7 @@ mod gateway;
 mod known;
 mod listener;
 mod locality;
+mod mesh;
 mod missing;
 mod name;
 mod origin;
@@ -26,6 +27,7 @@ pub use gateway::{Edge, EdgeTls, is_cipher, unexpected_tls};
 pub use known::{Endpoint, Known, KnownPort, Origin, Resolve};
 pub use listener::Listener;
 pub use locality::Locality;
+pub use mesh::{DefaultExport, Mesh};
 pub use subset::KnownSubset;
 pub use traffic::{Effective, KnownPolicy};
 
@@ -87,6 +89,8 @@ pub struct Options {
     /// Where certificates are that manifests name and that a mesh would have: `DIR/<credentialName>/tls.crt`, `tls.key`
     /// and `ca.crt`; those of `ISTIO_MUTUAL` in `DIR/default`.
     pub certs: Option<PathBuf>,
+    /// What counts in the mesh where manifests say nothing.
+    pub mesh: Mesh,
 }
 
 impl Default for Options {
@@ -100,6 +104,7 @@ impl Default for Options {
             labels: BTreeMap::new(),
             locality: String::new(),
             certs: None,
+            mesh: Mesh::default(),
         }
     }
 }
@@ -122,14 +127,16 @@ impl<'a> Model<'a> {
     /// # Errors
     /// Everything that is wrong, warnings too, in order of place.
     pub fn new(manifests: &'a Manifests, options: &Options) -> Result<Self, Vec<Diagnostic>> {
-        let mut notes = Notes { all: vec![], unread: vec![], allow_missing: options.allow_missing };
-        let mut routed = virtual_service::read(manifests, &mut notes);
+        let lost = options.mesh.lost.iter().filter(|_| options.around.is_whole());
+        let all = options.mesh.warnings.iter().chain(lost).cloned().collect();
+        let mut notes = Notes { all, unread: vec![], allow_missing: options.allow_missing };
+        let mut routed = virtual_service::read(manifests, &options.mesh, &mut notes);
         let policies = Policies::merge(manifests, options, &mut routed, &mut notes);
         let edges = gateway::edges(manifests, options, &routed, &mut notes);
         let services = BTreeMap::new();
         let mut model =
             Self { manifests, options: options.clone(), services, routed, policies, edges, warnings: vec![] };
-        let mut services = known::services(manifests, &options.domain, model.has_mesh(), &mut notes);
+        let mut services = known::services(manifests, options, model.has_mesh(), &mut notes);
         subset::assign(manifests, options, &mut services, &mut notes);
         missing::check(manifests, &model.routed, &services, &options.domain, &mut notes);
         model.services = services;
@@ -180,6 +187,11 @@ impl<'a> Model<'a> {
     /// The cluster's DNS domain.
     pub fn domain(&self) -> &str {
         &self.options.domain
+    }
+
+    /// What counts in the mesh where manifests say nothing.
+    pub fn mesh_defaults(&self) -> &Mesh {
+        &self.options.mesh
     }
 
     /// A Gateway (`namespace/name`) that serves a host to a namespace's VirtualServices.
@@ -257,7 +269,7 @@ impl<'a> Model<'a> {
         };
         self.policies.write(&mut document, &mut origins);
         for routed in routed {
-            routed.write(&mut document, &mut origins);
+            routed.write(&mut document, self.options.mesh.retries.as_ref(), &mut origins);
         }
         for known in self.services.values() {
             known.write(&mut document, &mut origins);

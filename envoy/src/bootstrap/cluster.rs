@@ -28,9 +28,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use transport_socket::TransportSocket;
 
-/// Istio's, where a DestinationRule says nothing (istio.md 2.0).
-const CONNECT_TIMEOUT: Duration = Duration { ms: 10_000 };
-
 /// `envoy.config.cluster.v3.Cluster`.
 #[expect(clippy::struct_field_names, reason = "Envoy's names")]
 #[derive(Debug, Serialize)]
@@ -93,6 +90,8 @@ fn cluster(
     subset: Option<&KnownSubset>,
 ) -> Result<Option<Cluster>, Vec<Diagnostic>> {
     let policy = known.policy_of(subset, port.number);
+    let mesh = model.mesh_defaults();
+    let by_place = priority::setting(&policy, mesh);
     let is_gateway = model.is_gateway();
     let endpoints: Vec<_> =
         known.endpoints_of(subset).filter(|endpoint| endpoint.ports.contains_key(&port.number)).collect();
@@ -109,7 +108,7 @@ fn cluster(
     }
     let subset_name = subset.map_or("", |subset| subset.name.as_str());
     let name = format!("outbound|{}|{subset_name}|{}", port.number, known.host);
-    let mut options = HttpProtocolOptions::of(port, is_gateway, policy.connection_pool);
+    let mut options = HttpProtocolOptions::of(port, is_gateway, policy.connection_pool, mesh.upgrades_to_http2);
     let tls = policy.tls.as_ref().map(|(tls, origin)| transport_socket::Tls {
         written: tls,
         origin,
@@ -117,12 +116,12 @@ fn cluster(
         subject_alt_names: &known.subject_alt_names,
     });
     let transport_socket = transport_socket::of(model, tls, policy.proxy_protocol, &mut options)?;
-    let common_lb_config = CommonLb::of(&policy);
+    let common_lb_config = CommonLb::of(&policy, by_place);
     let is_forwarding = known.resolve == Resolve::Forward && !is_gateway;
     let is_passthrough = is_forwarding || is_passthrough(&policy) || is_passed_on;
     let groups = (!is_passthrough).then(|| {
         let mut groups = endpoints::by_locality(&endpoints, port.number);
-        priority::apply(&mut groups, &policy, &model.locality(), &model.proxy_labels(), is_resolved);
+        priority::apply(&mut groups, &policy, by_place, &model.locality(), &model.proxy_labels(), is_resolved);
         groups
     });
     let is_left_out = |groups: &Vec<endpoints::Group<'_>>| groups.iter().all(|group| group.endpoints.is_empty());
@@ -131,7 +130,7 @@ fn cluster(
         return Ok(None);
     }
     let load_assignment = groups.map(|groups| ClusterLoadAssignment::new(&name, groups));
-    let (discovery_type, cluster_type) = discovery::of(known.resolve, is_passthrough);
+    let (discovery_type, cluster_type) = discovery::of(known.resolve, is_passthrough, mesh.dns_refresh_rate);
     let mut load_balancing = LoadBalancing::of(policy.load_balancer);
     if is_passthrough {
         load_balancing
@@ -141,12 +140,12 @@ fn cluster(
     Ok(Some(Cluster {
         discovery_type,
         cluster_type,
-        connect_timeout: tcp.and_then(|tcp| tcp.connect_timeout).unwrap_or(CONNECT_TIMEOUT),
+        connect_timeout: tcp.and_then(|tcp| tcp.connect_timeout).unwrap_or(mesh.connect_timeout),
         load_balancing,
         common_lb_config,
         circuit_breakers: CircuitBreakers::of(policy.connection_pool, policy.retry_budget),
         outlier_detection: policy.outlier_detection.as_ref().map(|(written, _)| OutlierDetection::of(written)),
-        upstream_connection_options: tcp.and_then(UpstreamConnectionOptions::of),
+        upstream_connection_options: UpstreamConnectionOptions::of(tcp, mesh.tcp_keepalive.as_ref()),
         typed_extension_protocol_options: options.into_extension(),
         transport_socket,
         load_assignment,

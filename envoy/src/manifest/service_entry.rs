@@ -35,14 +35,6 @@ record! {
     }
 }
 
-impl ServiceEntry {
-    /// Whether proxies of a namespace see it; `own` is its own.
-    pub fn is_seen_by(&self, namespace: &str, own: &str) -> bool {
-        let is_named = |name: &String| name == "*" || name == namespace || (name == "." && own == namespace);
-        self.export_to.is_empty() || self.export_to.iter().any(is_named)
-    }
-}
-
 record! {
     /// A port of a service.
     pub struct ServiceEntryPort {

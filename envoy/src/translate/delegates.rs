@@ -24,7 +24,7 @@ impl Routed {
 
     /// Whether proxies of a namespace see it.
     pub fn is_seen_by(&self, namespace: &str) -> bool {
-        visibility(&self.written.export_to, &self.written.namespace, namespace).is_some()
+        visibility(&self.exports, &self.written.namespace, namespace).is_some()
     }
 
     /// Rules that delegate, and to whom.

@@ -5,7 +5,7 @@ mod pod;
 mod service;
 mod workload;
 
-use super::{Notes, Origins, spec};
+use super::{Notes, Options, Origins, spec};
 use crate::manifest::Manifests;
 use std::collections::BTreeMap;
 use switchyard_filter::document;
@@ -134,9 +134,9 @@ impl Known {
 }
 
 /// All known destinations, by host; `beside` a workload those of the proxy's own namespace come first.
-pub fn services(manifests: &Manifests, domain: &str, beside: bool, notes: &mut Notes) -> BTreeMap<String, Known> {
-    let mut all = entry::read(manifests, beside, notes);
-    service::add(manifests, domain, &mut all, notes);
+pub fn services(manifests: &Manifests, options: &Options, beside: bool, notes: &mut Notes) -> BTreeMap<String, Known> {
+    let mut all = entry::read(manifests, &options.mesh, beside, notes);
+    service::add(manifests, options, &mut all, notes);
     all
 }
 

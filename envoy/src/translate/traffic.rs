@@ -3,7 +3,7 @@
 mod check;
 mod ejection;
 
-pub use check::check;
+pub use check::{check, check_locality};
 pub use ejection::{Told, check as ejection};
 
 use super::known::{Known, Origin};

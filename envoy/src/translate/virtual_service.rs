@@ -1,16 +1,16 @@
 //! VirtualServices: read by the filter's own types.
 
 use super::gateway::MESH;
-use super::{Notes, Origins, numbered, spec};
+use super::{Mesh, Notes, Origins, numbered, spec};
 use crate::manifest::{Kind, Manifest, Manifests};
 use crate::yaml::Path;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use switchyard_filter::compile::resolve_gateway;
-use switchyard_filter::document::{Document, VirtualService};
+use switchyard_filter::document::{Document, HttpRetry, HttpRoute, VirtualService};
 
 /// A VirtualService with where it comes from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Routed {
     /// Its manifest.
     pub manifest: usize,
@@ -18,6 +18,8 @@ pub struct Routed {
     pub written: VirtualService,
     /// `mesh` and gateways as `namespace/name`; of a delegate, those of whoever delegates to it.
     pub gateways: BTreeSet<String>,
+    /// Its `exportTo`, or what counts without one.
+    pub exports: Vec<String>,
     /// The policy and the entry of its `sticky` that made a rule sticky, by rule.
     pub sticky: BTreeMap<usize, (usize, usize)>,
 }
@@ -26,7 +28,7 @@ pub struct Routed {
 const OURS: &[&str] = &["name", "namespace", "creationTimestamp"];
 
 /// Reads every VirtualService.
-pub fn read(manifests: &Manifests, notes: &mut Notes) -> Vec<Routed> {
+pub fn read(manifests: &Manifests, mesh: &Mesh, notes: &mut Notes) -> Vec<Routed> {
     let mut all = vec![];
     for (index, manifest) in numbered(manifests, Kind::VirtualService) {
         let Some(written) = one(manifest, notes) else { continue };
@@ -35,7 +37,12 @@ pub fn read(manifests: &Manifests, notes: &mut Notes) -> Vec<Routed> {
         } else {
             written.gateways.iter().map(|gateway| resolve_gateway(gateway, &manifest.namespace)).collect()
         };
-        all.push(Routed { manifest: index, written, gateways, sticky: BTreeMap::new() });
+        let exports = if written.hosts.is_empty() {
+            mesh.virtual_services.or_default_of_delegate(&written.export_to)
+        } else {
+            mesh.virtual_services.or_default(&written.export_to)
+        };
+        all.push(Routed { manifest: index, written, gateways, exports, sticky: BTreeMap::new() });
     }
     super::delegates::bind(&mut all);
     all
@@ -84,8 +91,8 @@ fn one(manifest: &Manifest, notes: &mut Notes) -> Option<VirtualService> {
 }
 
 impl Routed {
-    /// Adds it to a document.
-    pub fn write(&self, document: &mut Document, origins: &mut Origins) {
+    /// Adds it to a document. `retries` are those of rules that do not say.
+    pub fn write(&self, document: &mut Document, retries: Option<&HttpRetry>, origins: &mut Origins) {
         let at = format!("virtualServices[{}]", document.virtual_services.len());
         let metadata = Path::root().field("metadata");
         origins.copied(&at, self.manifest, spec(""));
@@ -95,6 +102,13 @@ impl Routed {
         for (rule, (policy, entry)) in &self.sticky {
             origins.copied(&format!("{at}.http[{rule}].stickyBy"), *policy, spec(&format!("sticky[{entry}].by")));
         }
-        document.virtual_services.push(self.written.clone());
+        let mut written = self.written.clone();
+        written.export_to.clone_from(&self.exports);
+        // A rule that delegates hands its own down, as in Istio: a delegate's must not hide them.
+        let sends = |rule: &HttpRoute| rule.delegate.is_some() || (!rule.route.is_empty() && !self.is_delegate());
+        for rule in written.http.iter_mut().filter(|rule| rule.retries.is_none() && sends(rule)) {
+            rule.retries = retries.cloned();
+        }
+        document.virtual_services.push(written);
     }
 }

@@ -72,7 +72,10 @@ impl Args {
             (read, _) => read?,
         };
         tell_unread(&manifests);
-        let options = self.manifests.options();
+        let options = match (self.manifests.options(), self.format) {
+            (Err(Failure::Invalid(found)), Format::Json | Format::Sarif) => return self.wrong(&found),
+            (options, _) => options?,
+        };
         let model = match self.manifests.judge(&manifests, &options) {
             Ok(model) => model,
             Err(found) => return self.wrong(&found),

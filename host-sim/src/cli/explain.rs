@@ -56,7 +56,7 @@ impl Args {
     fn result(self) -> Result<(), Failure> {
         let asked = Asked::parse(&self.request, &self.header, self.source_address).map_err(Failure::Usage)?;
         let manifests = self.manifests.read()?;
-        let model = self.manifests.model(&manifests, &self.manifests.options())?;
+        let model = self.manifests.model(&manifests, &self.manifests.options()?)?;
         let proxy = self.proxy(&model, &asked, &manifests.namespace)?;
         let listener = listener(&model, &proxy, &asked).map_err(Failure::Invalid)?;
         let explanation = explain(&listener, &asked);

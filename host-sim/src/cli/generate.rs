@@ -18,6 +18,8 @@ const EXAMPLES: &str = "Examples:
   switchyard generate manifests/ --target envoy --out out --record /var/log/recording.json
   switchyard generate manifests/ --target envoy --out out --parts    # snippets
   switchyard generate manifests/ --target envoy --out live --dynamic    # and again at each change
+  kubectl get configmap istio -n istio-system -o yaml |
+    switchyard generate manifests/ --target envoy --out out --mesh-config -    # the mesh's defaults
   switchyard generate manifests/ --target istio --out out --url oci://ghcr.io/me/switchyard:1 --gateway shop/edge
   switchyard generate manifests/ --target istio --out out --url oci://ghcr.io/me/switchyard:1 --workload shop/app=front \
     --via tags    # the filter sets tags, and Istio does the rest

@@ -4,9 +4,10 @@ use super::failure::Failure;
 use super::{note, tell};
 use std::collections::BTreeSet;
 use std::io;
+use std::path::Path;
 use switchyard_envoy::diagnostic::{Diagnostic, Severity, json};
 use switchyard_envoy::manifest::{self, Manifests, ReadError};
-use switchyard_envoy::translate::{Model, Options};
+use switchyard_envoy::translate::{Mesh, Model, Options};
 
 /// MANIFEST... and how they are read.
 #[derive(Clone, Debug, clap::Args)]
@@ -27,6 +28,11 @@ pub struct ManifestArgs {
     #[arg(long, value_name = "REGION[/ZONE[/SUBZONE]]", value_parser = locality)]
     pub locality: Option<String>,
 
+    /// Istio's MeshConfig, where the mesh's defaults are not Istio's: as it is, as the ConfigMap `istio`, or as an
+    /// IstioOperator; `-` for stdin
+    #[arg(long, value_name = "FILE")]
+    pub mesh_config: Option<String>,
+
     /// Tell of missing hosts, subsets and gateways as warnings
     #[arg(long)]
     pub allow_missing: bool,
@@ -39,7 +45,7 @@ pub struct ManifestArgs {
 impl ManifestArgs {
     /// Reads them.
     pub fn read(&self) -> Result<Manifests, Failure> {
-        if self.manifests.iter().filter(|name| *name == "-").count() > 1 {
+        if self.manifests.iter().chain(&self.mesh_config).filter(|name| *name == "-").count() > 1 {
             return Err(Failure::Usage("`-` can be given once".to_owned()));
         }
         let read = manifest::read(&self.manifests, self.namespace.as_deref(), &mut io::stdin().lock());
@@ -55,14 +61,15 @@ impl ManifestArgs {
         Ok(manifests)
     }
 
-    /// How they are translated.
-    pub fn options(&self) -> Options {
-        Options {
+    /// How they are translated; notes what of the mesh's configuration is not read.
+    pub fn options(&self) -> Result<Options, Failure> {
+        Ok(Options {
             allow_missing: self.allow_missing,
             labels: self.labels.iter().cloned().collect(),
             locality: self.locality.clone().unwrap_or_default(),
+            mesh: self.mesh_config.as_deref().map_or_else(|| Ok(Mesh::default()), mesh)?,
             ..Options::default()
-        }
+        })
     }
 
     /// Resolves and compiles them; tells warnings, and what was not read.
@@ -94,6 +101,22 @@ impl ManifestArgs {
             }
         }
     }
+}
+
+/// What `--mesh-config` says.
+fn mesh(file: &str) -> Result<Mesh, Failure> {
+    if Path::new(file).is_dir() {
+        return Err(Failure::File(format!("cannot read `{file}`: it is a folder, and one file is expected")));
+    }
+    let opened = manifest::open(&[file.to_owned()], &mut io::stdin().lock());
+    let opened = opened.map_err(|errors| Failure::File(ReadError::Open(errors).to_string()))?;
+    let input = opened.into_iter().next().ok_or_else(|| Failure::File(format!("cannot open `{file}`")))?;
+    let mesh = Mesh::read(input).map_err(Failure::Invalid)?;
+    if !mesh.unread.is_empty() {
+        let names: Vec<_> = mesh.unread.iter().map(|name| format!("`{name}`")).collect();
+        note(&format!("note: of the mesh's configuration not read: {}", names.join(", ")));
+    }
+    Ok(mesh)
 }
 
 /// A namespace's name: a DNS label (RFC 1123), as Kubernetes takes it.

@@ -53,7 +53,7 @@ impl Args {
             return Err(Failure::Usage("`-` can be given once: stdin is one file".to_owned()));
         }
         let manifests = self.manifests.read()?;
-        let model = self.manifests.model(&manifests, &self.manifests.options())?;
+        let model = self.manifests.model(&manifests, &self.manifests.options()?)?;
         let listeners = model.served().iter().map(|served| model.listener(served)).collect::<Result<Vec<_>, _>>();
         let listeners = listeners.map_err(Failure::Invalid)?;
         let sides: Vec<_> =

@@ -1,7 +1,7 @@
 //! How many connections and requests there may be (istio.md 2.2, envoy.md 4.2).
 
 use super::any::Percent;
-use crate::manifest::{ConnectionPool, RetryBudget, TcpSettings};
+use crate::manifest::{ConnectionPool, Duration, RetryBudget, TcpKeepalive, TcpSettings};
 use serde::Serialize;
 
 /// Istio has no limit where a DestinationRule sets none.
@@ -72,13 +72,18 @@ struct Keepalive {
 }
 
 impl UpstreamConnectionOptions {
-    /// `tcpKeepalive`; one that says nothing means the system's own values.
-    pub fn of(tcp: &TcpSettings) -> Option<Self> {
-        let keepalive = tcp.tcp_keepalive.as_ref()?;
+    /// `tcpKeepalive`, of which each field replaces the mesh's; one that says nothing means the system's own values
+    /// (`applyTCPKeepalive` of istiod).
+    pub fn of(tcp: Option<&TcpSettings>, mesh: Option<&TcpKeepalive>) -> Option<Self> {
+        let own = tcp.and_then(|tcp| tcp.tcp_keepalive.as_ref());
+        own.or(mesh)?;
+        let probes = |keepalive: &TcpKeepalive| Some(keepalive.probes).filter(|probes| *probes > 0);
+        let time = |keepalive: &TcpKeepalive| keepalive.time.map(Duration::seconds);
+        let interval = |keepalive: &TcpKeepalive| keepalive.interval.map(Duration::seconds);
         let tcp_keepalive = Keepalive {
-            probes: Some(keepalive.probes).filter(|probes| *probes > 0),
-            time: keepalive.time.map(crate::manifest::Duration::seconds),
-            interval: keepalive.interval.map(crate::manifest::Duration::seconds),
+            probes: own.and_then(probes).or(mesh.and_then(probes)),
+            time: own.and_then(time).or(mesh.and_then(time)),
+            interval: own.and_then(interval).or(mesh.and_then(interval)),
         };
         Some(Self { tcp_keepalive })
     }

@@ -34,8 +34,12 @@ struct DnsCluster {
     all_addresses_in_single_endpoint: bool,
 }
 
-/// How the endpoints of a cluster are found.
-pub fn of(resolve: Resolve, is_passthrough: bool) -> (Option<DiscoveryType>, Option<ClusterType>) {
+/// How the endpoints of a cluster are found. Names that were not found are asked for again at `refresh_rate`.
+pub fn of(
+    resolve: Resolve,
+    is_passthrough: bool,
+    refresh_rate: Duration,
+) -> (Option<DiscoveryType>, Option<ClusterType>) {
     if is_passthrough {
         return (Some(DiscoveryType::OriginalDst), None);
     }
@@ -48,7 +52,7 @@ pub fn of(resolve: Resolve, is_passthrough: bool) -> (Option<DiscoveryType>, Opt
     let settings = DnsCluster {
         // Istio goes by the proxy's own addresses, which are not known here.
         dns_lookup_family: "V4_PREFERRED",
-        dns_refresh_rate: Duration { ms: 60_000 },
+        dns_refresh_rate: refresh_rate,
         dns_jitter: Duration { ms: 100 },
         respect_dns_ttl: true,
         all_addresses_in_single_endpoint: single,

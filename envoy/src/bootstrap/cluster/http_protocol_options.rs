@@ -66,12 +66,17 @@ struct Http2 {
 
 impl HttpProtocolOptions {
     /// What a port and a pool say, in Istio's order: the port, the upgrade, the pool, the client's version.
-    pub fn of(port: KnownPort, is_gateway: bool, pool: Option<&ConnectionPool>) -> Self {
+    /// Where nobody says, ports that are HTTP's are as the mesh has it (`shouldH2Upgrade` of istiod).
+    pub fn of(port: KnownPort, is_gateway: bool, pool: Option<&ConnectionPool>, mesh_upgrades: bool) -> Self {
         let http = pool.and_then(|pool| pool.http.as_ref());
         let tcp = pool.and_then(|pool| pool.tcp.as_ref());
         let positive = |number: i32| u32::try_from(number).ok().filter(|number| *number > 0);
-        let upgrades =
-            http.is_some_and(|http| http.h2_upgrade_policy == H2UpgradePolicy::Upgrade && !http.use_client_protocol);
+        let upgrades = match http.map_or(H2UpgradePolicy::Default, |http| http.h2_upgrade_policy) {
+            _ if http.is_some_and(|http| http.use_client_protocol) => false,
+            H2UpgradePolicy::Upgrade => true,
+            H2UpgradePolicy::DoNotUpgrade => false,
+            H2UpgradePolicy::Default => mesh_upgrades && !port.is_unsaid(),
+        };
         let max_concurrent_streams = http.and_then(|http| positive(http.max_concurrent_streams));
         let common = Common {
             idle_timeout: http.and_then(|http| http.idle_timeout).or(tcp.and_then(|tcp| tcp.idle_timeout)),

@@ -1,7 +1,7 @@
 //! How an endpoint is chosen (istio.md 2.3, 2.4).
 
 use super::any::{Empty, Percent};
-use crate::manifest::{ConsistentHash, Duration, LoadBalancer, SimpleLb};
+use crate::manifest::{ConsistentHash, Duration, LoadBalancer, LocalityLbSetting, SimpleLb};
 use crate::translate::Effective;
 use serde::Serialize;
 
@@ -152,10 +152,9 @@ pub struct CommonLb {
 impl CommonLb {
     /// With outlier detection no panic below `minHealthPercent`, which is 0 unless it is written; shares of places where
     /// some are written.
-    pub fn of(policy: &Effective<'_>) -> Self {
-        let setting = policy.load_balancer.and_then(|balancer| balancer.locality_lb_setting.as_ref());
+    pub fn of(policy: &Effective<'_>, setting: Option<&LocalityLbSetting>) -> Self {
         let ejects = policy.outlier_detection.is_some();
-        let is_weighted = setting.filter(|setting| setting.is_enabled()).is_some_and(|setting| {
+        let is_weighted = setting.is_some_and(|setting| {
             let fails_over = !setting.failover.is_empty() || !setting.failover_priority.is_empty();
             !setting.distribute.is_empty() || (ejects && fails_over)
         });

@@ -2,25 +2,27 @@
 
 use super::endpoints::Group;
 use crate::manifest::{Distribute, Failover, LocalityLbSetting};
-use crate::translate::{Effective, Locality};
+use crate::translate::{Effective, Locality, Mesh};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What counts of where endpoints are: what a DestinationRule says, else what the mesh does; `None` where it is off
+/// (`GetLocalityLbSetting` of istiod).
+pub fn setting<'a>(policy: &Effective<'a>, mesh: &'a Mesh) -> Option<&'a LocalityLbSetting> {
+    let own = policy.load_balancer.and_then(|balancer| balancer.locality_lb_setting.as_ref());
+    Some(own.unwrap_or(&mesh.locality_lb_setting)).filter(|setting| setting.is_enabled())
+}
 
 /// Gives places their priorities and shares. `is_resolved`: endpoints are names, for which istiod does not look at
 /// labels.
 pub fn apply(
     groups: &mut Vec<Group<'_>>,
     policy: &Effective<'_>,
+    setting: Option<&LocalityLbSetting>,
     here: &Locality,
     labels: &BTreeMap<String, String>,
     is_resolved: bool,
 ) {
-    let written = policy.load_balancer.and_then(|balancer| balancer.locality_lb_setting.as_ref());
-    if written.is_some_and(|setting| !setting.is_enabled()) {
-        return;
-    }
-    // Not written means the mesh's own, which is on and says nothing.
-    let mesh = LocalityLbSetting::default();
-    let setting = written.unwrap_or(&mesh);
+    let Some(setting) = setting else { return };
     if !setting.distribute.is_empty() {
         distribute(groups, here, &setting.distribute);
         return;

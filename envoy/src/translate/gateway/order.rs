@@ -28,7 +28,7 @@ pub fn order(edge: &Edge, routed: &[&Routed], namespace: &str, domain: &str) -> 
     by_age.sort_by_key(|at| {
         routed.get(*at).map(|routed| {
             let written = &routed.written;
-            let near = visibility(&written.export_to, &written.namespace, namespace).unwrap_or(u8::MAX);
+            let near = visibility(&routed.exports, &written.namespace, namespace).unwrap_or(u8::MAX);
             (near, &written.creation_timestamp, &written.name, &written.namespace, *at)
         })
     });

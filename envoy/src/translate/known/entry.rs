@@ -3,7 +3,7 @@
 mod check;
 
 use super::super::locality::Locality;
-use super::super::{Notes, numbered, spec};
+use super::super::{Mesh, Notes, numbered, spec};
 use super::workload;
 use super::{Endpoint, Known, KnownPort, Origin, Resolve, Speaks};
 use crate::manifest::{Kind, Manifest, Manifests, Resolution, ServiceEntry, ServiceEntryPort, WorkloadEntry};
@@ -11,9 +11,6 @@ pub use check::is_address;
 use check::{check, host_error};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-
-/// Istio's, unless a mesh says otherwise: what identities of workloads begin with.
-const TRUST_DOMAIN: &str = "cluster.local";
 
 /// The label that Istio gives endpoints of a network.
 const NETWORK: &str = "topology.istio.io/network";
@@ -23,6 +20,8 @@ struct Entry<'a> {
     index: usize,
     manifest: &'a Manifest,
     written: ServiceEntry,
+    /// Its `exportTo`, or what counts without one.
+    exports: Vec<String>,
     /// Those that it lists, or selects.
     endpoints: Vec<WorkloadEntry>,
 }
@@ -37,18 +36,19 @@ struct Service<'a> {
 
 /// Every host that the proxy sees, with the endpoints of all ServiceEntries of its namespace that have it. A proxy is
 /// `beside` a workload, or a gateway.
-pub fn read(manifests: &Manifests, beside: bool, notes: &mut Notes) -> BTreeMap<String, Known> {
+pub fn read(manifests: &Manifests, mesh: &Mesh, beside: bool, notes: &mut Notes) -> BTreeMap<String, Known> {
     let workloads = workload::read(manifests, notes);
     let mut entries = vec![];
     for (index, manifest) in numbered(manifests, Kind::ServiceEntry) {
         let Some(written) = notes.spec::<ServiceEntry>(manifest) else { continue };
         check(manifest, &written, notes);
-        if !written.is_seen_by(&manifests.namespace, &manifest.namespace) {
+        let exports = mesh.services.or_default(&written.export_to);
+        if !is_seen_by(&exports, &manifests.namespace, &manifest.namespace) {
             let message = format!("this is not exported to the proxy's namespace `{}`", manifests.namespace);
             notes.push(manifest.warning(&spec("exportTo"), &message).code("not-exported"));
         }
         let endpoints = workload::endpoints(&written, &manifest.namespace, &workloads);
-        entries.push(Entry { index, manifest, written, endpoints });
+        entries.push(Entry { index, manifest, written, exports, endpoints });
     }
     let hosts: Vec<(usize, usize, String)> = entries
         .iter()
@@ -69,7 +69,7 @@ pub fn read(manifests: &Manifests, beside: bool, notes: &mut Notes) -> BTreeMap<
     let mut seen: Vec<Service<'_>> = services
         .iter()
         .copied()
-        .filter(|service| service.entry.written.is_seen_by(&manifests.namespace, &service.entry.manifest.namespace))
+        .filter(|service| is_seen_by(&service.entry.exports, &manifests.namespace, &service.entry.manifest.namespace))
         .collect();
     // Beside a workload a host of its own namespace wins, whatever its age: `selectServices` of istiod's sidecar.go.
     let is_other = |one: &Service<'_>| beside && one.entry.manifest.namespace != manifests.namespace;
@@ -84,7 +84,7 @@ pub fn read(manifests: &Manifests, beside: bool, notes: &mut Notes) -> BTreeMap<
         }
     }
     let known = |(host, merged): (&str, Merged<'_>)| {
-        let known = merged.known(alike.get(&merged.first.identity()).into_iter().flatten().copied());
+        let known = merged.known(alike.get(&merged.first.identity()).into_iter().flatten().copied(), mesh);
         // What is wrong with those that are listed is told there.
         let lists = !merged.first.entry.written.endpoints.is_empty();
         if known.endpoints.is_empty() && !lists && known.resolve != Resolve::Forward {
@@ -119,7 +119,7 @@ impl<'a> Service<'a> {
     fn order(&self, proxy: &str) -> (u8, &'a str, &'a str, &'a str, usize) {
         let Manifest { creation_timestamp, namespace, name, .. } = self.entry.manifest;
         let is_named = |one: &String| one == proxy || (one == "." && namespace == proxy);
-        let export = &self.entry.written.export_to;
+        let export = &self.entry.exports;
         let rank = if export.is_empty() || export.iter().any(|one| one == "*") || !export.iter().any(is_named) {
             2
         } else {
@@ -187,7 +187,7 @@ impl<'a> Merged<'a> {
     }
 
     /// The service, with the endpoints of all that have its host in its namespace.
-    fn known<'s>(&self, all: impl Iterator<Item = &'s Service<'s>>) -> Known {
+    fn known<'s>(&self, all: impl Iterator<Item = &'s Service<'s>>, mesh: &Mesh) -> Known {
         let Entry { index, manifest, written, .. } = self.first.entry;
         let forwarded = written.ports.iter().filter_map(|port| Some((port.number, port.target_port?)));
         let mut known = Known {
@@ -210,12 +210,12 @@ impl<'a> Merged<'a> {
         for service in all {
             for endpoint in service.entry.endpoints.iter().chain(&service.itself()) {
                 if !endpoint.service_account.is_empty() {
-                    identities.insert(identity(&known.namespace, &endpoint.service_account));
+                    identities.insert(mesh.identity(&known.namespace, &endpoint.service_account));
                 }
                 known.endpoints.extend(self.resolved(endpoint, service, known.resolve));
             }
         }
-        known.subject_alt_names = identities.into_iter().collect();
+        known.subject_alt_names = mesh.with_aliases(identities);
         known
     }
 
@@ -253,9 +253,10 @@ impl<'a> Merged<'a> {
     }
 }
 
-/// What the certificate of a workload says.
-pub fn identity(namespace: &str, account: &str) -> String {
-    format!("spiffe://{TRUST_DOMAIN}/ns/{namespace}/sa/{account}")
+/// Whether proxies of a namespace see what is exported so; `own` is its own namespace.
+pub fn is_seen_by(exports: &[String], namespace: &str, own: &str) -> bool {
+    let is_named = |name: &String| name == "*" || name == namespace || (name == "." && own == namespace);
+    exports.is_empty() || exports.iter().any(is_named)
 }
 
 /// Where an endpoint is: as it says, else as its label does.

@@ -1,8 +1,8 @@
 //! Pods and their nodes: the labels and the place of an address in an `EndpointSlice`.
 
 use super::super::locality::Locality;
-use super::super::{numbered, spec};
-use super::entry::{identity, labelled_locality};
+use super::super::{Mesh, numbered, spec};
+use super::entry::labelled_locality;
 use crate::manifest::{Kind, Manifest, Manifests, SliceEndpoint};
 use crate::yaml::Node;
 use std::collections::BTreeMap;
@@ -42,10 +42,10 @@ impl<'a> Pods<'a> {
     }
 
     /// What the certificate of an endpoint says where it is a known pod: that of its account.
-    pub fn identity(&self, endpoint: &SliceEndpoint, namespace: &str) -> Option<String> {
+    pub fn identity(&self, endpoint: &SliceEndpoint, namespace: &str, mesh: &Mesh) -> Option<String> {
         let account = self.pod(endpoint, namespace)?.node.at(&spec("serviceAccountName")).and_then(Node::as_str);
         // As Kubernetes has it.
-        Some(identity(namespace, account.unwrap_or("default")))
+        Some(mesh.identity(namespace, account.unwrap_or("default")))
     }
 
     fn pod(&self, endpoint: &SliceEndpoint, namespace: &str) -> Option<&'a Manifest> {

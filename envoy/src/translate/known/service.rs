@@ -1,6 +1,7 @@
 //! Services of Kubernetes, with the `EndpointSlices` of their pods where there are any.
 
-use super::super::{Notes, numbered, spec};
+use super::super::{Mesh, Notes, Options, numbered, spec};
+use super::entry::is_seen_by;
 use super::pod::Pods;
 use super::{Endpoint, Known, KnownPort, Origin, Resolve, Speaks};
 use crate::manifest::{EndpointSlice, Kind, Manifest, Manifests, Service, ServicePort};
@@ -12,7 +13,8 @@ use std::net::IpAddr;
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// Adds those that no ServiceEntry has the host of: that one knows its endpoints.
-pub fn add(manifests: &Manifests, domain: &str, all: &mut BTreeMap<String, Known>, notes: &mut Notes) {
+pub fn add(manifests: &Manifests, options: &Options, all: &mut BTreeMap<String, Known>, notes: &mut Notes) {
+    let Options { domain, mesh, .. } = options;
     let slices = slices(manifests, notes);
     let mut by_service: BTreeMap<_, Vec<&Slice<'_>>> = BTreeMap::new();
     for slice in &slices {
@@ -23,12 +25,19 @@ pub fn add(manifests: &Manifests, domain: &str, all: &mut BTreeMap<String, Known
     for (index, manifest) in numbered(manifests, Kind::Service) {
         named.insert((&manifest.namespace, &manifest.name));
         let Some(service) = notes.spec::<Service>(manifest) else { continue };
+        if !is_seen_by(&mesh.services.or_default(&[]), &manifests.namespace, &manifest.namespace) {
+            let message = format!("this is not exported to the proxy's namespace `{}`", manifests.namespace);
+            let name = Path::root().field("metadata").field("name");
+            let found = manifest.warning(&name, &message).code("not-exported");
+            notes.push(found.help("the mesh's `defaultServiceExportTo` says so"));
+            continue;
+        }
         let host = format!("{}.{}.svc.{domain}", manifest.name, manifest.namespace).to_ascii_lowercase();
         let ports = tcp_ports(manifest, &service, notes);
         let mut identities = BTreeSet::new();
         let (resolve, endpoints) = match by_service.get(&(manifest.namespace.as_str(), manifest.name.as_str())) {
             None => (Resolve::Dns, vec![by_name(&host, &service, &ports)]),
-            Some(own) => (Resolve::Static, by_address(own, &ports, &pods, &mut identities)),
+            Some(own) => (Resolve::Static, by_address(own, &ports, &pods, mesh, &mut identities)),
         };
         if endpoints.is_empty() {
             let message = format!("no endpoint of `{host}` is ready: requests to it get 503");
@@ -43,7 +52,7 @@ pub fn add(manifests: &Manifests, domain: &str, all: &mut BTreeMap<String, Known
             endpoints,
             subsets: vec![],
             policy: None,
-            subject_alt_names: identities.into_iter().collect(),
+            subject_alt_names: mesh.with_aliases(identities),
             forwarded_ports: BTreeMap::new(),
             origin: Origin { manifest: index, field: "ports".into() },
         });
@@ -102,6 +111,7 @@ fn by_address(
     slices: &[&Slice<'_>],
     ports: &[(&ServicePort, KnownPort)],
     pods: &Pods<'_>,
+    mesh: &Mesh,
     identities: &mut BTreeSet<String>,
 ) -> Vec<Endpoint> {
     let mut all: BTreeMap<&str, Endpoint> = BTreeMap::new();
@@ -115,7 +125,7 @@ fn by_address(
         // Names are no addresses, and the others of an endpoint are the same pod.
         let addressed = ready.filter_map(|endpoint| Some((endpoint, endpoint.addresses.first()?)));
         for (written, address) in addressed.filter(|(_, address)| address.parse::<IpAddr>().is_ok()) {
-            identities.extend(pods.identity(written, &manifest.namespace));
+            identities.extend(pods.identity(written, &manifest.namespace, mesh));
             let endpoint = all.entry(address).or_insert_with(|| {
                 let (labels, locality) = pods.about(written, &manifest.namespace);
                 Endpoint { address: address.clone(), ports: BTreeMap::new(), labels, locality, weight: 1 }

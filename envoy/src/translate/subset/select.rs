@@ -1,10 +1,8 @@
 //! Which DestinationRules count for a host and a proxy, and which of them are one (istio.md 2.0).
 
 use crate::manifest::{DestinationRule, Manifests};
+use crate::translate::Mesh;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Istio's root namespace: its rules count for everybody who has no other.
-const ROOT_NAMESPACE: &str = "istio-system";
 
 /// A DestinationRule.
 #[derive(Debug)]
@@ -46,8 +44,11 @@ impl Rule {
     }
 
     /// For its own namespace and nobody else.
-    fn is_private(&self) -> bool {
+    fn is_private(&self, mesh: &Mesh) -> bool {
         let export = self.export_to();
+        if export.is_empty() {
+            return mesh.destination_rules.is_private();
+        }
         export.len() == 1 && (export.contains(".") || export.contains(self.namespace.as_str()))
     }
 }
@@ -90,6 +91,8 @@ pub struct Caller<'a> {
     pub namespace: &'a str,
     /// Its labels.
     pub labels: &'a BTreeMap<String, String>,
+    /// What counts where a rule does not say.
+    pub mesh: &'a Mesh,
 }
 
 /// Rules that are one.
@@ -106,16 +109,17 @@ pub fn effective<'a>(rules: &Rules<'a>, host: &str, namespace: &str, caller: Cal
         let listed = rules.iter().copied().filter(|rule| rule.namespace == namespace && is_listed(rule));
         merged(most_specific(listed.collect()))
     };
-    let own = if caller.namespace == ROOT_NAMESPACE {
-        of(caller.namespace, &Rule::is_private)
+    let root = caller.mesh.root_namespace.as_str();
+    let own = if caller.namespace == root {
+        of(caller.namespace, &|rule| rule.is_private(caller.mesh))
     } else {
         of(caller.namespace, &Rule::is_for_own_namespace)
     };
     if !own.is_empty() {
         return chosen(own, caller);
     }
-    for namespace in [namespace, ROOT_NAMESPACE] {
-        let mut exported = of(namespace, &|rule| !rule.is_private());
+    for namespace in [namespace, root] {
+        let mut exported = of(namespace, &|rule| !rule.is_private(caller.mesh));
         exported.retain(|one| {
             let export = &one.export_to;
             export.is_empty() || export.contains("*") || export.contains(caller.namespace)

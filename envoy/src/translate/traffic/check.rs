@@ -6,7 +6,7 @@ mod locality;
 mod tls;
 
 use super::super::{Notes, spec};
-use crate::manifest::{ClientTls, H2UpgradePolicy, LoadBalancer};
+use crate::manifest::{ClientTls, H2UpgradePolicy, LoadBalancer, LocalityLbSetting};
 use crate::manifest::{ConnectionPool, Duration, HttpSettings, Manifest, OutlierDetection, TcpSettings, TrafficPolicy};
 
 /// Where something is checked.
@@ -49,6 +49,12 @@ impl At<'_> {
             self.error(field, "a duration of at least `1ms` is expected");
         }
     }
+}
+
+/// Notes what is wrong with a mesh's `localityLbSetting`; `at` is the field below `spec`.
+pub fn check_locality(manifest: &Manifest, at: &str, written: &LocalityLbSetting, notes: &mut Notes) {
+    // Whether anything is ever left out is said by each DestinationRule.
+    locality::check(&mut At { manifest, field: at.to_owned(), notes }, written, true);
 }
 
 /// Notes what is wrong with a policy; `at` is the field below `spec`.

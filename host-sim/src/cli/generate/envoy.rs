@@ -42,9 +42,9 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t, requires = "record")]
     record_headers: RecordHeaders,
 
-    /// How many proxies in front of gateways are trusted to say who the client is
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=255))]
-    trusted_hops: u32,
+    /// How many proxies in front of gateways are trusted to say who the client is [default: what --mesh-config says, or 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=255))]
+    trusted_hops: Option<u32>,
 
     /// Write the filters, the header mutation, the routes and the clusters as snippets instead
     #[arg(long)]
@@ -83,7 +83,7 @@ impl Args {
             (_, true) => Around::Dynamic,
             _ => Around::Bootstrap,
         };
-        let options = Options { access_log, around, certs: self.certs.clone(), ..written.options() };
+        let options = Options { access_log, around, certs: self.certs.clone(), ..written.options()? };
         let model = written.model(&manifests, &options)?;
         let settings = Settings {
             listen: self.listen.unwrap_or(MESH),
@@ -93,7 +93,7 @@ impl Args {
             wasm: self.wasm.clone().map_or_else(released_wasm, Ok)?,
             record: self.record.clone(),
             record_all_headers: self.record_headers == RecordHeaders::All,
-            trusted_hops: self.trusted_hops,
+            trusted_hops: self.trusted_hops.unwrap_or(options.mesh.trusted_proxies),
         };
         if !settings.wasm.is_file() {
             return Err(Failure::File(format!("cannot open `{}`: no such file", settings.wasm.display())));

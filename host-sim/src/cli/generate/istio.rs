@@ -6,8 +6,7 @@ use crate::cli::manifests::tell_unread;
 use crate::cli::{note, tell};
 use clap::ValueEnum;
 use std::path::Path;
-use switchyard_envoy::istio::{self, Code, FailStrategy, Phase, ROOT_NAMESPACE, Selection, Settings, Url, Via};
-use switchyard_envoy::translate::Options;
+use switchyard_envoy::istio::{self, Code, FailStrategy, Phase, Selection, Settings, Url, Via};
 
 /// What only Istio's resources need to know.
 #[derive(Debug, clap::Args)]
@@ -57,7 +56,7 @@ pub struct Args {
     #[arg(long, value_enum, ignore_case = true)]
     phase: Option<PhaseName>,
 
-    /// Istio's root namespace [default: istio-system]
+    /// Istio's root namespace [default: what --mesh-config says, or istio-system]
     #[arg(long, value_name = "NS")]
     root_namespace: Option<String>,
 }
@@ -124,6 +123,7 @@ impl Args {
             }
             written.namespace = Some(namespace.clone());
         }
+        let options = written.options()?;
         let name = self.name.unwrap_or_else(|| default_name(&selection));
         let settings = Settings {
             via: match self.via {
@@ -132,7 +132,7 @@ impl Args {
             },
             selection,
             name,
-            root_namespace: self.root_namespace.unwrap_or_else(|| ROOT_NAMESPACE.into()),
+            root_namespace: self.root_namespace.unwrap_or_else(|| options.mesh.root_namespace.clone()),
             code: Code { url, sha256: self.sha256, pull_secret: self.pull_secret },
             fail_strategy: self.fail_strategy.map(|strategy| match strategy {
                 FailStrategyName::Open => FailStrategy::Open,
@@ -148,7 +148,6 @@ impl Args {
         let manifests = written.read()?;
         // What the mesh does by itself is not lost: nothing is refused for not being read.
         tell_unread(&manifests);
-        let options = Options { ..written.options() };
         let generated = istio::generate(&manifests, &options, &settings).map_err(Failure::Invalid)?;
         tell(&generated.warnings);
         for line in &generated.notes {

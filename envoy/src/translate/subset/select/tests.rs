@@ -1,5 +1,6 @@
 use super::{Caller, Rule, Rules, covers, effective};
 use crate::manifest::{DestinationRule, Manifests};
+use crate::translate::Mesh;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use switchyard_filter::read::read;
@@ -15,7 +16,8 @@ fn counting(caller: &str, rules: &[(&str, Value)]) -> Vec<usize> {
     let manifests = Manifests::default();
     rules.sort_by(|a, b| a.order(&manifests).cmp(&b.order(&manifests)));
     let labels = BTreeMap::from([("app".to_owned(), "a".to_owned())]);
-    let caller = Caller { namespace: caller, labels: &labels };
+    let mesh = Mesh::default();
+    let caller = Caller { namespace: caller, labels: &labels, mesh: &mesh };
     let rules = Rules::new(&rules);
     effective(&rules, "shop.demo.svc.cluster.local", "demo", caller).iter().map(|rule| rule.manifest).collect()
 }
