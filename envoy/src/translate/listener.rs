@@ -54,6 +54,8 @@ impl<'a> Listener<'a> {
             roots.iter().flat_map(|root| root.delegations()).map(|(_, delegate)| delegate).collect();
         let is_used = |routed: &Routed| routed.is_delegate() && delegates.contains(&routed.name());
         let routed: Vec<_> = model.routed.iter().filter(|routed| serves(routed) || is_used(routed)).collect();
+        let split = edge.map(|edge| gateway::split(edge, &routed, domain));
+        let routed: Vec<&Routed> = split.as_ref().map_or(routed, |all| all.iter().map(|one| &**one).collect());
         let (mut document, mut origins) = model.document(proxy, &routed);
         if let Some(edge) = edge {
             gateway::bind(model, edge, &routed, &mut document, &mut origins)?;

@@ -765,14 +765,6 @@ metadata: {name: nothing}
     4 | spec: {servers: [{port: {number: 0, name: tls, protocol: HTTPS}, hosts: []}]}
       |                                                                  ^^^^^ servers[0].hosts
 
-    error: `gateways` is not supported on port 80, where several gateways serve this VirtualService
-      --> a.yaml:22:20
-       |
-    22 |   http: [{match: [{gateways: [b]}], route: [{destination: {host: a.example.com}}]}]
-       |                    ^^^^^^^^ http[0].match[0].gateways
-       |
-       = help: write a VirtualService for each gateway, or give the gateways ports of their own
-
     error: `*.example.com` cannot be resolved: it is no name
       --> a.yaml:28:26
        |
