@@ -1,7 +1,8 @@
 //! The clusters of DestinationRules: a folder per case, `manifests.yaml` and what is made of them, `clusters.yaml`; and
 //! that Envoys take them, the oldest and the newest that are supported, with deprecated fields refused.
 //!
-//! `proxy.yaml` beside them says what the proxy is: `namespace`, `labels`, `locality`. `CERTS` in manifests is a folder
+//! `proxy.yaml` beside them says what the proxy is: `namespace`, `labels`, `locality`; `mesh.yaml` is the mesh's
+//! configuration, as `--mesh-config` takes it. `CERTS` in manifests is a folder
 //! with an authority's certificates, made anew by `openssl`, which must be on the PATH; `--certs` is the same folder.
 
 #![cfg(not(target_family = "wasm"))]
@@ -13,7 +14,7 @@ use std::process::Command;
 use switchyard_envoy::bootstrap::{clusters, to_yaml};
 use switchyard_envoy::diagnostic::human;
 use switchyard_envoy::manifest::{Input, read_sources};
-use switchyard_envoy::translate::{Model, Options};
+use switchyard_envoy::translate::{Mesh, Model, Options};
 use switchyard_envoy::yaml;
 use switchyard_tests::clusters::certs;
 use switchyard_tests::harness::envoy_binary_of;
@@ -47,11 +48,18 @@ fn case(folder: PathBuf, certs: &Path) -> Case {
         labels: labels.map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned())).collect(),
         locality: proxy["locality"].as_str().unwrap_or_default().to_owned(),
         certs: Some(certs.to_owned()),
+        mesh: mesh(&folder.join("mesh.yaml")),
         ..Options::default()
     };
     let model = Model::new(&manifests, &options).unwrap_or_else(|said| panic!("{name}: {}", human(&said, false)));
     let clusters = clusters(&model).unwrap_or_else(|said| panic!("{name}: {}", human(&said, false)));
     Case { name, folder, clusters }
+}
+
+fn mesh(file: &Path) -> Mesh {
+    let Ok(bytes) = std::fs::read(file) else { return Mesh::default() };
+    let name = file.display().to_string();
+    Mesh::read(Input { name, bytes }).unwrap_or_else(|said| panic!("{}", human(&said, false)))
 }
 
 fn proxy(file: &Path) -> Value {

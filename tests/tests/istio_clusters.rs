@@ -26,7 +26,7 @@ fn documents(file: &Path) -> Option<Vec<Value>> {
     Some(documents.iter().map(yaml::Node::to_json).collect())
 }
 
-/// A golden, with a folder of certificates in place of `CERTS`.
+/// A golden, with a folder of certificates in place of `CERTS`. Its `mesh.yaml` is for both sides.
 fn golden(folder: &Path, certs: &Path) -> Set {
     let text = serde_json::to_string(&documents(&folder.join("manifests.yaml")).unwrap()).unwrap();
     let text = text.replace("CERTS", &certs.display().to_string());
@@ -45,6 +45,7 @@ fn golden(folder: &Path, certs: &Path) -> Set {
         },
         manifests,
         certs: certs.to_owned(),
+        mesh: documents(&folder.join("mesh.yaml")).and_then(|all| all.into_iter().next()).unwrap_or_default(),
     }
 }
 

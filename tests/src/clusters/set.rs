@@ -17,6 +17,8 @@ pub struct Set {
     pub proxy: Proxy,
     /// The folder of certificates.
     pub certs: PathBuf,
+    /// Fields of the mesh's configuration; null: Istio's defaults. Sets that are judged together have the same.
+    pub mesh: Value,
 }
 
 /// What random parts of a set know of it.
@@ -71,7 +73,7 @@ impl Set {
             let spec = json!({"selector": {"app": "front"}, "servers": [server]});
             manifests.push(world.manifest("Gateway", "gateway", &proxy.namespace, &spec));
         }
-        Self { name: format!("set {number}"), manifests, proxy, certs: certs.to_owned() }
+        Self { name: format!("set {number}"), manifests, proxy, certs: certs.to_owned(), mesh: Value::Null }
     }
 
     /// As a file: the manifests, and before them what the proxy is.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use switchyard_envoy::bootstrap::clusters;
 use switchyard_envoy::diagnostic::Diagnostic;
 use switchyard_envoy::manifest::{Input, ReadError, read_sources};
-use switchyard_envoy::translate::{Model, Options};
+use switchyard_envoy::translate::{Mesh, Model, Options};
 
 /// Clusters by name.
 pub type Clusters = BTreeMap<String, Value>;
@@ -30,10 +30,20 @@ pub fn generated(set: &Set) -> Result<Value, Vec<String>> {
         labels: set.proxy.labels.clone(),
         locality: set.proxy.locality.clone(),
         certs: Some(set.certs.clone()),
+        mesh: mesh(&set.mesh)?,
         ..Options::default()
     };
     let model = Model::new(&manifests, &options).map_err(|said| errors(&said))?;
     clusters(&model).map_err(|said| errors(&said))
+}
+
+/// What counts in the mesh of a set.
+fn mesh(fields: &Value) -> Result<Mesh, Vec<String>> {
+    if fields.is_null() {
+        return Ok(Mesh::default());
+    }
+    let input = Input { name: "mesh.yaml".into(), bytes: fields.to_string().into_bytes() };
+    Mesh::read(input).map_err(|said| errors(&said))
 }
 
 fn errors(said: &[Diagnostic]) -> Vec<String> {

@@ -100,10 +100,15 @@ impl Istiod {
     /// Errors: no binary, manifests that Istio's validation refuses (`istiod refuses: …`), 10 starts of which none read
     /// the folder.
     pub async fn start(manifests: &[Value]) -> Result<Self, String> {
+        Self::start_in(&Value::Null, manifests).await
+    }
+
+    /// The same in a mesh whose configuration has these fields, in place of the harness's own.
+    pub async fn start_in(mesh: &Value, manifests: &[Value]) -> Result<Self, String> {
         let binary = binary()?;
         let mut last = String::new();
         for stuck in 0..STARTS {
-            let mut istiod = Self::launch(&binary, manifests)?;
+            let mut istiod = Self::launch(&binary, mesh, manifests)?;
             istiod.stuck = stuck;
             match istiod.wait_until_read().await {
                 Ok(()) => return Ok(istiod),
@@ -183,14 +188,14 @@ impl Istiod {
         lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default().join("\n")
     }
 
-    fn launch(binary: &Path, manifests: &[Value]) -> Result<Self, String> {
+    fn launch(binary: &Path, mesh_fields: &Value, manifests: &[Value]) -> Result<Self, String> {
         let folder = TempDir::with_prefix("switchyard-istiod-").map_err(|error| format!("no folder: {error}"))?;
         let path = folder.path();
         let serving = Serving::somewhere();
         fs::create_dir(path.join("config")).map_err(|error| error.to_string())?;
         let version = AtomicU64::new(1);
         write(path, manifests, &self::version(1))?;
-        let mesh = json!({
+        let mut mesh = json!({
             "rootNamespace": ROOT,
             "enableAutoMtls": false,
             "enableTracing": false,
@@ -199,6 +204,9 @@ impl Istiod {
             "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
             "defaultConfig": {"discoveryAddress": serving.grpc.to_string(), "concurrency": 1},
         });
+        for (field, value) in mesh_fields.as_object().into_iter().flatten() {
+            mesh[field.as_str()] = value.clone();
+        }
         put(&path.join("mesh.yaml"), &mesh.to_string())?;
         let log = File::create(path.join("log")).map_err(|error| error.to_string())?;
         let errors = log.try_clone().map_err(|error| error.to_string())?;

@@ -98,15 +98,16 @@ fn candidates<'a>(document: &'a Node, all: &mut Vec<Found<'a>>) {
 }
 
 /// As a manifest: its diagnostics know where everything is.
-fn manifest(source: &Arc<Source>, found: &Found<'_>) -> Result<Manifest, Vec<Diagnostic>> {
+fn manifest(file: &Arc<Source>, found: &Found<'_>) -> Result<Manifest, Vec<Diagnostic>> {
     let (source, node) = match found.node.as_str() {
         // A ConfigMap has it as a text.
-        Some(text) => inner(source, found, text)?,
-        None => (Arc::clone(source), found.node.clone()),
+        Some(text) => inner(file, found, text)?,
+        None => (Arc::clone(file), found.node.clone()),
     };
     if !matches!(node.data, Data::Map(_)) {
         let message = format!("expected a mesh configuration, found {}", node.describe());
-        return Err(vec![Diagnostic::error(Place { source, span: found.key }, message).help(FORMS)]);
+        let place = Place { source: Arc::clone(file), span: found.key };
+        return Err(vec![Diagnostic::error(place, message).help(FORMS)]);
     }
     let span = node.span;
     let spec = Entry { key: "spec".into(), key_span: found.key, value: node };
