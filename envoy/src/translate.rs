@@ -314,9 +314,12 @@ impl Notes {
         self.all.push(found);
     }
 
-    /// Something that is referred to and not there.
-    fn missing(&mut self, found: Diagnostic) {
+    /// Something that is referred to and not there. Where nothing near it is known, it may be elsewhere.
+    fn missing(&mut self, mut found: Diagnostic) {
         let severity = if self.allow_missing { Severity::Warning } else { Severity::Error };
+        if found.help.is_none() && !self.allow_missing {
+            found.help = Some("give its manifest too, or say that it is elsewhere: `--allow-missing`".to_owned());
+        }
         self.all.push(Diagnostic { severity, ..found.code("unknown-reference") });
     }
 

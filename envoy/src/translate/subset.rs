@@ -128,7 +128,8 @@ fn exports(manifest: &Manifest, written: &DestinationRule, notes: &mut Notes) {
             let message = format!("`{}` is no namespace", name.escape_debug());
             notes.push(manifest.error(&path, &message).help("write a name, `.` or `*`"));
         } else if !before.insert(meant) {
-            notes.push(manifest.error(&path, &format!("the namespace `{meant}` is listed twice")));
+            let found = manifest.error(&path, &format!("the namespace `{meant}` is listed twice"));
+            notes.push(found.help("leave one of them out"));
         } else if name == "*" && written.export_to.len() > 1 {
             notes.push(manifest.error(&path, "`*` is every namespace: leave the others out"));
         } else if written.workload_selector.is_some() && meant != manifest.namespace {
@@ -194,7 +195,9 @@ fn empty(manifests: &Manifests, known: &Known, notes: &mut Notes) {
 }
 
 fn unused(rule: &Rule, manifests: &Manifests, around: Around, services: &BTreeMap<String, Known>, notes: &mut Notes) {
-    let Some(manifest) = manifests.all.get(rule.manifest) else { return };
+    // A host that is none has been told.
+    let is_host = is_wildcard_domain(&rule.written.host);
+    let Some(manifest) = manifests.all.get(rule.manifest).filter(|_| is_host) else { return };
     let host = &rule.host;
     if let Some(known) = services.values().find(|known| covers(host, &known.host)) {
         let message = format!("this DestinationRule has no effect: others count for `{}`", known.host);

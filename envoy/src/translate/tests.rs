@@ -376,6 +376,8 @@ spec:
       |
     6 |   gateways: [mesh, edge]
       |                    ^^^^ gateways[1]
+      |
+      = help: give its manifest too, or say that it is elsewhere: `--allow-missing`
 
     error: no ServiceEntry or Service has the host `catalogdetial.workshop.svc.cluster.local`, which `catalogdetial` means here
      --> b.yaml:9:28
@@ -422,6 +424,8 @@ spec:
        |
     13 |     - {destination: {host: www.example.com}, weight: 1}
        |                            ^^^^^^^^^^^^^^^ http[0].route[4].destination.host
+       |
+       = help: give its manifest too, or say that it is elsewhere: `--allow-missing`
     "#);
     let manifests = manifests(&[SERVICES, routes]);
     let model = Model::new(&manifests, &Options { allow_missing: true, ..Options::default() }).expect("warnings");

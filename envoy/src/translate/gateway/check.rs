@@ -11,7 +11,7 @@ use std::net::IpAddr;
 /// What speaks HTTP without TLS.
 const PLAIN: [&str; 4] = ["HTTP", "HTTP2", "GRPC", "HTTP_PROXY"];
 /// What Istio serves without looking at requests, or translates.
-const OTHERS: [&str; 6] = ["TCP", "TLS", "GRPC-WEB", "MONGO", "REDIS", "MYSQL"];
+const OTHERS: [&str; 7] = ["TCP", "UDP", "TLS", "GRPC-WEB", "MONGO", "REDIS", "MYSQL"];
 
 /// What a protocol means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
