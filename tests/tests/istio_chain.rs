@@ -6,8 +6,12 @@
 mod applying;
 #[path = "istio_chain/first_wasm.rs"]
 mod first_wasm;
+#[path = "istio_chain/gateway_api.rs"]
+mod gateway_api;
 #[path = "istio_chain/images.rs"]
 mod images;
+#[path = "istio_chain/kubernetes.rs"]
+mod kubernetes;
 #[path = "istio_chain/mtls.rs"]
 mod mtls;
 #[path = "istio_chain/shop.rs"]

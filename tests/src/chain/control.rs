@@ -39,6 +39,8 @@ impl Control {
         put(&folder.join("mesh.yaml"), &mesh.to_string())?;
         let mut command = command(&binary()?, folder, &serving);
         command.arg("--kubeconfig").arg(cluster.kubeconfig());
+        // Deployments of gateways, by templates that come with an installation.
+        command.env("PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER", "false");
         match secure {
             Some(secure) => command.args(["--secureGRPCAddr", &secure.to_string()]),
             None => command.env("ENABLE_CA_SERVER", "false").args(["--secureGRPCAddr", ""]),

@@ -94,8 +94,8 @@ impl Proxy {
         json!({"labels": {LABEL: self.name}})
     }
 
-    /// Its address in the mesh, where nobody listens.
-    pub(crate) fn ip(&self) -> &str {
+    /// Its address in the mesh, where nobody listens but a waypoint.
+    pub fn ip(&self) -> &str {
         &self.ip
     }
 

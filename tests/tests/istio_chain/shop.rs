@@ -70,25 +70,11 @@ impl Shop<'_> {
     /// What `switchyard generate --target istio` makes of these manifests for the gateway, with other `spec` fields of the
     /// WasmPlugin; `FAIL_CLOSE` shows whether it runs.
     pub fn generated(&self, manifests: &[Value], url: &str, more: &[(&str, &str)]) -> Vec<Value> {
-        let text: Vec<String> = manifests.iter().map(Value::to_string).collect();
-        let input = Input { name: "manifests.yaml".into(), bytes: text.join("\n---\n").into_bytes() };
-        let manifests = read_sources(vec![input], Some(&self.namespace)).unwrap();
-        let settings = Settings {
-            via: Via::ClusterHeader,
-            // By its pods: of a Gateway alone nobody knows in which namespace they are.
-            selection: Selection::Workload {
-                namespace: self.namespace.clone(),
-                labels: [("shop".to_owned(), self.namespace.clone())].into(),
-            },
-            name: "switchyard".into(),
-            root_namespace: ROOT_NAMESPACE.into(),
-            code: Code { url: Url::parse(url).unwrap(), sha256: None, pull_secret: None },
-            fail_strategy: Some(FailStrategy::Close),
-            phase: None,
-        };
-        let text = generate(&manifests, &Options::default(), &settings).unwrap().text;
-        let mut resources: Vec<Value> = yaml::load(&text).0.iter().map(yaml::Node::to_json).collect();
-        resources.retain(Value::is_object);
+        // By its pods: of a Gateway alone nobody knows in which namespace they are.
+        let labels = [("shop".to_owned(), self.namespace.clone())].into();
+        let selection = Selection::Workload { namespace: self.namespace.clone(), labels };
+        let strategy = Some(FailStrategy::Close);
+        let mut resources = generated(manifests, &self.namespace, Via::ClusterHeader, selection, strategy, url);
         let plugin = plugin_of(&mut resources);
         for (field, value) in more {
             plugin["spec"][*field] = json!(value);
@@ -136,6 +122,33 @@ impl Shop<'_> {
     pub fn cluster(&self, subset: &str) -> String {
         format!("outbound|80|{subset}|shop.{}.svc.cluster.local", self.namespace)
     }
+}
+
+/// What `switchyard generate --target istio` makes of these manifests.
+pub fn generated(
+    manifests: &[Value],
+    namespace: &str,
+    via: Via,
+    selection: Selection,
+    fail_strategy: Option<FailStrategy>,
+    url: &str,
+) -> Vec<Value> {
+    let text: Vec<String> = manifests.iter().map(Value::to_string).collect();
+    let input = Input { name: "manifests.yaml".into(), bytes: text.join("\n---\n").into_bytes() };
+    let manifests = read_sources(vec![input], Some(namespace)).unwrap();
+    let settings = Settings {
+        via,
+        selection,
+        name: "switchyard".into(),
+        root_namespace: ROOT_NAMESPACE.into(),
+        code: Code { url: Url::parse(url).unwrap(), sha256: None, pull_secret: None },
+        fail_strategy,
+        phase: None,
+    };
+    let text = generate(&manifests, &Options::default(), &settings).unwrap().text;
+    let mut resources: Vec<Value> = yaml::load(&text).0.iter().map(yaml::Node::to_json).collect();
+    resources.retain(Value::is_object);
+    resources
 }
 
 /// Rules that send everything to v2.
