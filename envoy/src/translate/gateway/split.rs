@@ -86,3 +86,96 @@ fn groups(edge: &Edge, routed: &Routed, asked: &BTreeSet<String>, domain: &str) 
     }
     groups
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::translate::tests::{SERVICES, manifests};
+    use crate::translate::{Model, Options};
+
+    const GATEWAYS: &str = "
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: alpha}
+spec: {servers: [{port: {number: 80, name: a, protocol: HTTP}, hosts: [a.test, both.test]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: beta}
+spec: {servers: [{port: {number: 80, name: b, protocol: HTTP}, hosts: [b.test, both.test]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gamma}
+spec: {servers: [{port: {number: 80, name: c, protocol: HTTP}, hosts: [c.test]}]}
+";
+
+    /// Name, hosts and gateways of each VirtualService on port 80.
+    fn served(rules: &str, more: &str) -> Vec<String> {
+        let routes = format!(
+            "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: shop, namespace: workshop}}
+spec:
+  hosts: [a.test, b.test, c.test, both.test]
+  gateways: [alpha, beta, gamma]
+  http: [{rules}]
+"
+        );
+        let manifests =
+            manifests(&[SERVICES, &GATEWAYS.replace("{name: ", "{namespace: workshop, name: "), &routes, more]);
+        let model = Model::new(&manifests, &Options::default()).expect("right");
+        let served = model.served();
+        let listener = model.listener(served.last().expect("a gateway")).expect("right");
+        let all = listener.document.virtual_services.iter();
+        all.map(|one| format!("{} | {} | {}", one.name, one.hosts.join(","), one.gateways.join(","))).collect()
+    }
+
+    const ROUTE: &str = "route: [{destination: {host: catalogdetail, subset: v1}}]";
+
+    #[test]
+    fn a_virtual_service_whose_rules_ask_for_the_gateway_is_there_once_for_each() {
+        assert_eq!(
+            served(&format!("{{match: [{{gateways: [beta]}}], {ROUTE}}}, {{{ROUTE}}}"), ""),
+            [
+                // The gateways that no rule asks for are alike.
+                "shop | a.test,both.test,c.test | workshop/alpha,workshop/gamma",
+                "shop.workshop.beta | b.test,both.test | workshop/beta",
+            ]
+        );
+    }
+
+    #[test]
+    fn one_whose_rules_do_not_is_there_once() {
+        let once = ["shop | a.test,both.test,b.test,c.test | workshop/alpha,workshop/beta,workshop/gamma"];
+        for block in ["{uri: {prefix: /a}}", "{gateways: [mesh], uri: {prefix: /a}}, {uri: {prefix: /b}}"] {
+            assert_eq!(served(&format!("{{match: [{block}], {ROUTE}}}"), ""), once, "{block}");
+        }
+    }
+
+    #[test]
+    fn delegates_ask_too_and_a_taken_name_is_left_alone() {
+        let more = format!(
+            "
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: leaf, namespace: workshop}}
+spec: {{http: [{{match: [{{gateways: [gamma]}}], {ROUTE}}}]}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: shop.workshop.gamma, namespace: workshop}}
+spec: {{hosts: [c.test], gateways: [gamma], http: [{{match: [{{uri: {{prefix: /c}}}}], {ROUTE}}}]}}
+"
+        );
+        assert_eq!(
+            served(&format!("{{match: [{{uri: {{prefix: /a}}}}], delegate: {{name: leaf}}}}, {{{ROUTE}}}"), &more),
+            [
+                "shop | a.test,both.test,b.test | workshop/alpha,workshop/beta",
+                "shop.workshop.gamma.2 | c.test | workshop/gamma",
+                "leaf |  | ",
+                "shop.workshop.gamma | c.test | workshop/gamma",
+            ]
+        );
+    }
+}
