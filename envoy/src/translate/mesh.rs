@@ -123,13 +123,13 @@ impl Mesh {
     }
 
     /// Names of certificates, with those that the same workloads have in other trust domains (`ExpandWithTrustDomains`).
-    pub fn with_aliases(&self, names: BTreeSet<String>) -> Vec<String> {
+    pub fn with_aliases(&self, names: &BTreeSet<String>) -> Vec<String> {
         let alias = |name: &String| {
             let parts: Vec<&str> = name.strip_prefix(SPIFFE)?.split('/').collect();
             let [_, "ns", namespace, "sa", account] = parts.as_slice() else { return None };
             let (namespace, account) = ((*namespace).to_owned(), (*account).to_owned());
-            let named = move |domain: &String| format!("{SPIFFE}{domain}/ns/{namespace}/sa/{account}");
-            Some(self.trust_domain_aliases.iter().map(named))
+            let also = move |domain: &String| format!("{SPIFFE}{domain}/ns/{namespace}/sa/{account}");
+            Some(self.trust_domain_aliases.iter().map(also))
         };
         let others: BTreeSet<String> = names.iter().filter_map(alias).flatten().collect();
         names.union(&others).cloned().collect()

@@ -103,7 +103,10 @@ impl Routed {
             origins.copied(&format!("{at}.http[{rule}].stickyBy"), *policy, spec(&format!("sticky[{entry}].by")));
         }
         let mut written = self.written.clone();
-        written.export_to.clone_from(&self.exports);
+        // One that nobody sees is compiled, to tell what is wrong with it, and never served.
+        if self.exports != ["~"] {
+            written.export_to.clone_from(&self.exports);
+        }
         // A rule that delegates hands its own down, as in Istio: a delegate's must not hide them.
         let sends = |rule: &HttpRoute| rule.delegate.is_some() || (!rule.route.is_empty() && !self.is_delegate());
         for rule in written.http.iter_mut().filter(|rule| rule.retries.is_none() && sends(rule)) {

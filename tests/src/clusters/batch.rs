@@ -29,7 +29,8 @@ pub struct Found {
 /// Judges sets, whose hosts are their own. Errors: a side does not start.
 pub async fn judge(sets: &[Set]) -> Result<Vec<Found>, String> {
     let manifests: Vec<Value> = sets.iter().flat_map(|set| set.manifests.clone()).collect();
-    let (istiod, ours) = tokio::join!(told(&manifests), ours(sets));
+    let mesh = sets.first().map_or(&Value::Null, |set| &set.mesh);
+    let (istiod, ours) = tokio::join!(told(mesh, &manifests), ours(sets));
     let (istiod, ours) = (istiod?, ours?);
     let proxies: BTreeSet<&Proxy> = sets.iter().map(|set| &set.proxy).collect();
     let certs = &sets.first().ok_or("no set")?.certs;
@@ -66,10 +67,10 @@ pub async fn judge(sets: &[Set]) -> Result<Vec<Found>, String> {
 
 /// An istiod that knows manifests. Those that ServiceEntries select come second: events of a kind that it reads before it
 /// listens to that kind it never hears of, and of every second start all `WorkloadEntries` are missing for ever.
-async fn told(manifests: &[Value]) -> Result<Istiod, String> {
+async fn told(mesh: &Value, manifests: &[Value]) -> Result<Istiod, String> {
     let (second, first): (Vec<Value>, Vec<Value>) =
         manifests.iter().cloned().partition(|manifest| manifest["kind"] == "WorkloadEntry");
-    let istiod = Istiod::start(&first).await?;
+    let istiod = Istiod::start_in(mesh, &first).await?;
     if !second.is_empty() {
         istiod.apply(manifests).await?;
     }

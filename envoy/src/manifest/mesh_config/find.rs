@@ -128,12 +128,11 @@ fn manifest(file: &Arc<Source>, found: &Found<'_>) -> Result<Manifest, Vec<Diagn
 /// YAML in a text of YAML. Where it is a block, its lines are lines of the file, and errors are told there; else (quoted,
 /// as JSON has it) they are told in the text itself.
 fn inner(source: &Arc<Source>, found: &Found<'_>, text: &str) -> Result<(Arc<Source>, Node), Vec<Diagnostic>> {
-    let (read, shown) = match block(&source.text, found.node.span, text) {
-        Some(blanked) => (Source { name: source.name.clone(), text: blanked }, Arc::clone(source)),
-        None => {
-            let inner = Source { name: format!("{} (data.mesh)", source.name), text: text.to_owned() };
-            (inner.clone(), Arc::new(inner))
-        }
+    let (read, shown) = if let Some(blanked) = block(&source.text, found.node.span, text) {
+        (Source { name: source.name.clone(), text: blanked }, Arc::clone(source))
+    } else {
+        let inner = Source { name: format!("{} (data.mesh)", source.name), text: text.to_owned() };
+        (inner.clone(), Arc::new(inner))
     };
     let (documents, problems) = load(&read.text);
     if !problems.is_empty() {

@@ -215,7 +215,7 @@ impl<'a> Merged<'a> {
                 known.endpoints.extend(self.resolved(endpoint, service, known.resolve));
             }
         }
-        known.subject_alt_names = mesh.with_aliases(identities);
+        known.subject_alt_names = mesh.with_aliases(&identities);
         known
     }
 

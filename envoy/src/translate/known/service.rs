@@ -52,7 +52,7 @@ pub fn add(manifests: &Manifests, options: &Options, all: &mut BTreeMap<String, 
             endpoints,
             subsets: vec![],
             policy: None,
-            subject_alt_names: mesh.with_aliases(identities),
+            subject_alt_names: mesh.with_aliases(&identities),
             forwarded_ports: BTreeMap::new(),
             origin: Origin { manifest: index, field: "ports".into() },
         });
