@@ -55,11 +55,19 @@ fn unknown_host(
         format!("no ServiceEntry or Service has the host `{host}`, which `{written}` means here")
     };
     let found = manifest.error(&spec(&format!("{at}.host")), &message);
-    let Some(near) = nearest(host, services.keys().map(String::as_str)) else { return found };
+    let Some(near) = meant(host, services) else { return found };
     // What was written short is suggested short.
     let suffix = host.strip_prefix(&written.to_ascii_lowercase()).unwrap_or_default();
     let short = near.strip_suffix(suffix).filter(|short| !short.is_empty()).unwrap_or(near);
     found.help(format!("did you mean `{short}`?"))
+}
+
+/// The known host that was probably meant: the nearest, or the whole of which this is the beginning. Istio completes no
+/// name that has a dot, `cart.shop` say.
+pub fn meant<'a>(host: &str, services: &'a BTreeMap<String, Known>) -> Option<&'a str> {
+    let mut hosts = services.keys().map(String::as_str);
+    let is_whole = |known: &&str| known.strip_prefix(host).is_some_and(|rest| rest.starts_with('.'));
+    nearest(host, hosts.clone()).or_else(|| hosts.find(is_whole))
 }
 
 fn unknown_subset(manifest: &Manifest, at: &str, subset: &str, known: &Known) -> Option<Diagnostic> {

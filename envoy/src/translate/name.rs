@@ -76,7 +76,7 @@ mod tests {
             assert!(is_wildcard_domain(host), "{host}");
         }
         let bad = ". a.. a..b a.b.. -a a- a_b a.b_c a.* a*.b *-.b *--a.b ** 1.2.3.4 a.10";
-        let too_long = [format!("{long}a.b"), format!("*{long}.b"), format!("{}.b", vec![long.as_str(); 4].join("."))];
+        let too_long = [format!("{long}a.b"), format!("*{long}.b"), format!("{}.b", [long.as_str(); 4].join("."))];
         for host in bad.split(' ').chain(["", "a b"]).chain(too_long.iter().map(String::as_str)) {
             assert!(!is_wildcard_domain(host), "{host}");
         }

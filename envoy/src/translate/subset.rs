@@ -5,8 +5,8 @@ mod select;
 use super::known::{Known, Origin};
 use super::name::{is_label, is_wildcard_domain};
 use super::traffic::{self, KnownPolicy};
-use super::{Around, Notes, Options, numbered, selector, spec};
-use crate::diagnostic::{Diagnostic, did_you_mean};
+use super::{Around, Notes, Options, missing, numbered, selector, spec};
+use crate::diagnostic::Diagnostic;
 use crate::manifest::{DestinationRule, Kind, Manifest, Manifests, TrafficPolicy};
 use select::{Caller, Rule, Rules, covers, effective};
 use std::collections::{BTreeMap, BTreeSet};
@@ -227,7 +227,7 @@ fn unused(rule: &Rule, manifests: &Manifests, around: Around, services: &BTreeMa
     }
     // A misspelled host would leave the meant one without its TLS, and nobody would see it.
     let mut found = manifest.error(&spec("host"), &message);
-    found.help = did_you_mean(host, services.keys().map(String::as_str));
+    found.help = missing::meant(host, services).map(|meant| format!("did you mean `{meant}`?"));
     notes.missing(found);
 }
 

@@ -192,10 +192,10 @@ fn specificity(host: &str) -> (bool, usize) {
     (!host.starts_with('*'), host.len())
 }
 
-/// Whether a host, or a pattern, is for a host.
+/// Whether a host, or a pattern, is for a host. What a `*` stands for may be nothing (Istio's
+/// `mostSpecificHostWildcardMatch`): `*a.example` is for `a.example` too.
 pub fn covers(pattern: &str, host: &str) -> bool {
-    pattern == host
-        || pattern.strip_prefix('*').is_some_and(|suffix| host.len() > suffix.len() && host.ends_with(suffix))
+    pattern == host || pattern.strip_prefix('*').is_some_and(|suffix| host.ends_with(suffix))
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
-//! What Istio's validation refuses of a traffic policy (istio.md 2.2 to 2.6), each error at its field.
+//! What Istio's validation refuses of a traffic policy (istio.md 2.2 to 2.6), each error at its field: `validateTrafficPolicy`
+//! of its `pkg/config/validation/validation.go` and what that calls. Nothing else is an error, unless Envoy would take it
+//! for one; what has no effect is a warning.
 
 mod hash;
 mod load_balancer;
@@ -85,7 +87,9 @@ pub fn check(manifest: &Manifest, at: &str, written: &TrafficPolicy, notes: &mut
         let (pool, outlier) = (setting.connection_pool.as_ref(), setting.outlier_detection.as_ref());
         let (balancer, tls) = (setting.load_balancer.as_ref(), setting.tls.as_ref());
         if pool.is_none() && outlier.is_none() && balancer.is_none() && tls.is_none() {
-            at.error("", "settings of a port need more than the port");
+            let message = "settings of a port need more than the port: write `connectionPool`, `loadBalancer`, \
+                           `outlierDetection` or `tls`";
+            at.error("", message);
         }
         blocks(&mut at, pool, outlier, balancer, tls);
     }
@@ -142,21 +146,24 @@ fn requests(at: &mut At<'_>, http: &HttpSettings) {
     at.count(".maxConcurrentStreams", http.max_concurrent_streams);
     at.duration(".idleTimeout", http.idle_timeout);
     if http.h2_upgrade_policy == H2UpgradePolicy::Upgrade && http.use_client_protocol {
-        let message = "`useClientProtocol: true` and `h2UpgradePolicy: UPGRADE` exclude each other";
+        let message =
+            "`useClientProtocol: true` and `h2UpgradePolicy: UPGRADE` exclude each other: leave one of them out";
         at.error(".useClientProtocol", message);
     }
 }
 
 fn outlier_detection(at: &mut At<'_>, outlier: &OutlierDetection) {
-    at.count(".consecutiveErrors", outlier.consecutive_errors);
-    if outlier.consecutive_errors > 0 {
-        let (message, help) = if outlier.consecutive_5xx_errors.is_none() {
+    if outlier.consecutive_errors != 0 {
+        let (message, help) = if outlier.consecutive_5xx_errors.is_some() {
+            ("`consecutiveErrors` has no effect beside `consecutive5xxErrors`", "leave it out")
+        } else if outlier.consecutive_errors < 0 {
+            // Istio takes any number, since it ignores all.
+            ("a negative `consecutiveErrors` says nothing", "write `consecutive5xxErrors`")
+        } else {
             (
                 "`consecutiveErrors`, which Istio ignores, is read as `consecutive5xxErrors`",
                 "write `consecutive5xxErrors`, so that it means the same in a mesh",
             )
-        } else {
-            ("`consecutiveErrors` has no effect beside `consecutive5xxErrors`", "leave it out")
         };
         at.warning(".consecutiveErrors", message, "deprecated-field", help);
     }

@@ -1,4 +1,5 @@
-//! `consistentHash` (istio.md 2.4).
+//! `consistentHash` (istio.md 2.4): Istio's `validateLoadBalancer`, and Envoy's bounds. What is hashed by is checked by the
+//! filter's compiler.
 
 use super::super::super::{Notes, spec};
 use crate::manifest::{ConsistentHash, Manifest};
@@ -49,9 +50,9 @@ pub fn check(manifest: &Manifest, at: &str, hash: &ConsistentHash, notes: &mut N
     }
 }
 
-/// Whether a number below [`LARGEST_TABLE`] is a prime.
+/// Whether a number above 0 and below [`LARGEST_TABLE`] is a prime to Istio's `isPrime` and Envoy: 1 is one there.
 fn is_prime(number: u32) -> bool {
     // 2,237 squared is above it.
     let mut divisors = (2..2_237).take_while(|divisor| divisor * divisor <= number);
-    number > 1 && divisors.all(|divisor| !number.is_multiple_of(divisor))
+    divisors.all(|divisor| !number.is_multiple_of(divisor))
 }

@@ -1,4 +1,4 @@
-//! `loadBalancer` (istio.md 2.4).
+//! `loadBalancer` (istio.md 2.4): Istio's `validateLoadBalancer`.
 
 use super::{At, hash, locality};
 use crate::manifest::{LoadBalancer, SimpleLb};
@@ -27,7 +27,7 @@ pub fn check(at: &mut At<'_>, written: &LoadBalancer, ejects: bool) {
     if let Some(warmup) = &written.warmup {
         let mut at = at.below(".warmup");
         if warmup.duration.is_none() {
-            at.error("", "`duration` is missing");
+            at.error("", "`duration` is missing: write `duration: 30s`, say");
         }
         at.duration(".duration", warmup.duration);
         if let Some(percent) = warmup.minimum_percent.filter(|percent| !(0.0..=100.0).contains(percent)) {

@@ -1,4 +1,4 @@
-//! `localityLbSetting` (istio.md 2.4).
+//! `localityLbSetting` (istio.md 2.4): Istio's `ValidateLocalityLbSetting` and `validateLocalities`.
 
 use super::At;
 use crate::manifest::{Distribute, Failover, LocalityLbSetting};
@@ -14,7 +14,10 @@ pub fn check(at: &mut At<'_>, written: &LocalityLbSetting, ejects: bool) {
     if !written.failover.is_empty() {
         for (index, label) in written.failover_priority.iter().enumerate() {
             if PLACES.contains(&label.as_str()) {
-                at.error(&format!(".failoverPriority[{index}]"), &format!("`{label}` does not go with `failover`"));
+                at.error(
+                    &format!(".failoverPriority[{index}]"),
+                    &format!("`{label}` does not go with `failover`: leave one of them out"),
+                );
             }
         }
     }
@@ -49,22 +52,26 @@ fn distribute(at: &mut At<'_>, written: &Distribute) {
     }
 }
 
-/// A locality: up to three names, `*` at the end for any, none that is part of one before.
+/// A locality: up to three names, `*` at the end for any, none that is part of one before. Istio takes what follows the
+/// third `/` as a part of the subzone's name, which none has.
 fn place(at: &mut At<'_>, field: &str, written: &str, before: &[&str]) {
-    let parts: Vec<&str> = written.split('/').collect();
+    let parts: Vec<&str> = written.splitn(3, '/').collect();
     let stars = written.matches('*').count();
     if stars > 1 || (stars == 1 && !written.ends_with('*')) {
         at.error(field, &format!("`{written}`: a `*` can only stand at the end"));
-    } else if parts.len() > 3 || parts.iter().any(|part| part.is_empty()) {
+    } else if parts.iter().any(|part| part.is_empty()) {
         at.error(field, &format!("`{written}` is no locality: write `region`, `region/zone` or `region/zone/subzone`"));
     } else if let Some(other) = before.iter().find(|other| overlap(other, written)) {
-        at.error(field, &format!("`{written}` overlaps with `{other}`"));
+        at.error(field, &format!("`{written}` overlaps with `{other}`: leave one of them out"));
+    } else if parts.last().is_some_and(|last| last.contains('/')) {
+        let message = format!("`{written}` is nowhere: a locality has at most a region, a zone and a subzone");
+        at.warning(field, &message, "ignored-field", "write `region/zone/subzone`");
     }
 }
 
 /// Whether a locality is in both. What is left of a region or zone may follow, `*` at the end.
 fn overlap(first: &str, second: &str) -> bool {
-    let (first, second): (Vec<_>, Vec<_>) = (first.split('/').collect(), second.split('/').collect());
+    let (first, second): (Vec<_>, Vec<_>) = (first.splitn(3, '/').collect(), second.splitn(3, '/').collect());
     let is_rest = second.last() == Some(&"*") && first.get(second.len() - 1).is_some_and(|part| *part != "*");
     !is_rest && first.iter().zip(&second).all(|(one, two)| *one == "*" || *two == "*" || one == two)
 }
@@ -76,7 +83,7 @@ fn failover(at: &mut At<'_>, written: &Failover) {
         }
     }
     if written.from == written.to {
-        at.error(".to", &format!("`{}` is the region that requests come from", written.to));
+        at.error(".to", &format!("`{}` is the region that requests come from: name another one", written.to));
     }
 }
 

@@ -1,4 +1,4 @@
-//! `tls` (istio.md 2.5).
+//! `tls` (istio.md 2.5): Istio's `ValidateTLS`.
 
 use super::At;
 use crate::manifest::{ClientTls, ClientTlsMode};
@@ -16,7 +16,10 @@ pub fn check(at: &mut At<'_>, written: &ClientTls) {
         ];
         for (field, _) in excluded.into_iter().filter(|(_, is_written)| *is_written) {
             let name = field.trim_start_matches('.');
-            at.error(field, &format!("`{name}` does not go with `insecureSkipVerify: true`, which checks nothing"));
+            let message = format!(
+                "`{name}` does not go with `insecureSkipVerify: true`, which checks nothing: leave one of them out"
+            );
+            at.error(field, &message);
         }
     }
     let files = [

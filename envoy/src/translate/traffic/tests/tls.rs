@@ -1,0 +1,71 @@
+//! `tls` of DestinationRules (istio.md 2.5).
+
+use super::{check, policy};
+
+/// A DestinationRule with this `tls`, from column 25 on.
+fn tls(written: &str) -> String {
+    policy(&format!("tls: {{{written}}}"))
+}
+
+/// istio.md 2.5; `ValidateTLS`.
+#[test]
+fn tls_of_a_destination_is_checked_as_istio_checks_it() {
+    check(
+        tls,
+        r"
+mode: TLS
+  error a.yaml:6:31: expected one of `DISABLE`, `SIMPLE`, `MUTUAL`, `ISTIO_MUTUAL`, found the string `TLS`
+mode: SIMPLE, insecureSkipVerify: true, caCertificates: ca.pem
+  error a.yaml:6:81: `caCertificates` does not go with `insecureSkipVerify: true`, which checks nothing: leave one of them out
+mode: SIMPLE, insecureSkipVerify: true, subjectAltNames: [a]
+  error a.yaml:6:65: `subjectAltNames` does not go with `insecureSkipVerify: true`, which checks nothing: leave one of them out
+mode: SIMPLE, insecureSkipVerify: true, credentialName: a
+  error a.yaml:6:81: `credentialName` does not go with `insecureSkipVerify: true`, which checks nothing: leave one of them out
+mode: MUTUAL, insecureSkipVerify: true, clientCertificate: a.pem, privateKey: a.key, caCertificates: ca.pem
+  error a.yaml:6:126: `caCertificates` does not go with `insecureSkipVerify: true`, which checks nothing: leave one of them out
+mode: MUTUAL, insecureSkipVerify: true, clientCertificate: a.pem, privateKey: a.key, subjectAltNames: [a]
+  error a.yaml:6:110: `subjectAltNames` does not go with `insecureSkipVerify: true`, which checks nothing: leave one of them out
+mode: SIMPLE, insecureSkipVerify: true, caCertificates: ca.pem, subjectAltNames: [a]
+  error a.yaml:6:81: `caCertificates` does not go with `insecureSkipVerify: true`, which checks nothing: leave one of them out
+  error a.yaml:6:89: `subjectAltNames` does not go with `insecureSkipVerify: true`, which checks nothing: leave one of them out
+mode: SIMPLE, credentialName: a, clientCertificate: a.pem
+  error a.yaml:6:77: `clientCertificate` does not go with `credentialName`: leave one of them out
+mode: SIMPLE, credentialName: a, privateKey: a.key
+  error a.yaml:6:70: `privateKey` does not go with `credentialName`: leave one of them out
+mode: SIMPLE, credentialName: a, caCertificates: ca.pem
+  error a.yaml:6:74: `caCertificates` does not go with `credentialName`: leave one of them out
+mode: MUTUAL, credentialName: a, caCrl: a.crl
+  error a.yaml:6:65: `caCrl` does not go with `credentialName`: leave one of them out
+mode: MUTUAL, clientCertificate: a.pem
+  error a.yaml:6:19: `mode: MUTUAL` needs `privateKey`, or a `credentialName`
+mode: MUTUAL, privateKey: a.key
+  error a.yaml:6:19: `mode: MUTUAL` needs `clientCertificate`, or a `credentialName`
+mode: MUTUAL
+  error a.yaml:6:19: `mode: MUTUAL` needs `clientCertificate`, or a `credentialName`
+  error a.yaml:6:19: `mode: MUTUAL` needs `privateKey`, or a `credentialName`
+mode: SIMPLE, insecureSkipVerify: 'true'
+  error a.yaml:6:59: expected `true` or `false`, found the string `true`
+mode: SIMPLE, subjectAltNames: a
+  error a.yaml:6:56: expected a list, found the string `a`
+mode: SIMPLE, subjectAltName: [a]
+  error a.yaml:6:39: unknown field `subjectAltName`, did you mean `subjectAltNames`?
+",
+    );
+}
+
+/// Files of a mode that looks at none of them, say.
+#[test]
+fn what_istio_takes_of_tls_is_taken() {
+    check(
+        tls,
+        r"
+~
+mode: DISABLE, insecureSkipVerify: true, caCertificates: ca.pem, credentialName: a
+mode: ISTIO_MUTUAL, subjectAltNames: [a]
+mode: SIMPLE, insecureSkipVerify: false, caCertificates: ca.pem, subjectAltNames: [a], sni: a.example
+mode: SIMPLE, insecureSkipVerify: true
+mode: MUTUAL, insecureSkipVerify: true, credentialName: a
+mode: MUTUAL, clientCertificate: a.pem, privateKey: a.key
+",
+    );
+}
