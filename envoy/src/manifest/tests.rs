@@ -330,27 +330,37 @@ fn the_namespace_is_the_commands_else_the_one_that_is_written_else_default() {
 
 #[test]
 fn what_the_mesh_would_do_and_envoy_would_not_is_refused() {
-    let text = "
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: {name: deny, namespace: shop}
-spec: {}
----
-apiVersion: networking.istio.io/v1alpha3
-kind: EnvoyFilter
-metadata: {name: lua}
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: c}
-";
-    let read = manifests(text);
-    assert_eq!(read.all, []);
-    insta::assert_snapshot!(short(&read.refused(&BTreeSet::new())), @r#"
-    policy.yaml:3:7 kind: `AuthorizationPolicy shop/deny` would not be in force: requests that it denies would be let through (leave it out, or say that it does not matter here: `--ignore-kind AuthorizationPolicy`)
-    policy.yaml:8:7 kind: `EnvoyFilter default/lua` would not be in force: its patches would be missing (where it sets a header, write a tag of a SwitchyardPolicy; else leave it out, or say that it does not matter here: `--ignore-kind EnvoyFilter`)
-    "#);
-    assert_eq!(read.refused(&BTreeSet::from(["EnvoyFilter".into(), "AuthorizationPolicy".into()])), []);
+    let lost = [
+        ("security.istio.io/v1", "AuthorizationPolicy", "requests that it denies would be let through"),
+        ("security.istio.io/v1", "RequestAuthentication", "tokens would not be checked"),
+        ("security.istio.io/v1beta1", "PeerAuthentication", "plaintext callers would be let in"),
+        ("networking.istio.io/v1alpha3", "EnvoyFilter", "its patches would be missing"),
+        ("networking.istio.io/v1", "Sidecar", "hosts that it hides would be reachable"),
+    ];
+    for (api_version, kind, why) in lost {
+        let text =
+            format!("\napiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a, namespace: shop}}\nspec: {{}}\n");
+        let read = manifests(&text);
+        assert_eq!(read.all, []);
+        let instead = match kind {
+            "EnvoyFilter" => "where it sets a header, write a tag of a SwitchyardPolicy; else ",
+            _ => "",
+        };
+        let help = format!("{instead}leave it out, or say that it does not matter here: `--ignore-kind {kind}`");
+        let expected = format!("policy.yaml:3:7 kind: `{kind} shop/a` would not be in force: {why} ({help})");
+        assert_eq!(short(&read.refused(&BTreeSet::new())), expected);
+        assert_eq!(read.refused(&BTreeSet::from([kind.to_owned()])), []);
+        assert_eq!(read.refused(&BTreeSet::from(["VirtualService".to_owned()])).len(), 1, "{kind}");
+    }
+}
+
+#[test]
+fn kinds_that_are_not_read_are_listed_once_each() {
+    let of = |kind: &str, name: &str| format!("\napiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: {name}}}\n---");
+    let read = manifests(&[of("Deployment", "a"), of("DaemonSet", "a"), of("Deployment", "b")].concat());
+    let expected = [("DaemonSet", 1), ("Deployment", 2)].map(|(kind, count)| (("apps/v1".into(), kind.into()), count));
+    assert_eq!(read.unread_kinds(), BTreeMap::from(expected));
+    assert_eq!(read.refused(&BTreeSet::new()), []);
 }
 
 #[test]
