@@ -211,7 +211,7 @@ impl<'a> Model<'a> {
         let edges = self.edges.iter().enumerate().map(|(index, edge)| {
             let proxy = Proxy {
                 namespace: self.manifests.namespace.clone(),
-                gateways: edge.gateways().into_iter().map(str::to_owned).collect(),
+                gateways: edge.servers.gateways().map(str::to_owned).collect(),
                 port: Some(edge.port),
                 tls: unexpected_tls(edge.port, edge.tls.is_some()),
                 labels: self.options.labels.clone(),

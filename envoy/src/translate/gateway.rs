@@ -7,6 +7,7 @@ mod edge;
 mod host;
 mod merge;
 mod order;
+mod server;
 mod split;
 mod tls;
 

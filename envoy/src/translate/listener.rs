@@ -35,7 +35,8 @@ impl<'a> Listener<'a> {
         let proxy = &wanted.proxy;
         let port = proxy.port.unwrap_or(80);
         let is_mesh = proxy.gateways.iter().any(|gateway| gateway == MESH);
-        let is_meant = |edge: &&Edge| edge.port == port && proxy.gateways.iter().any(|gateway| edge.has(gateway));
+        let is_meant =
+            |edge: &&Edge| edge.port == port && proxy.gateways.iter().any(|gateway| edge.servers.has(gateway));
         let edge = match wanted.edge {
             Some(index) => model.edges.get(index),
             None => model.edges.iter().find(is_meant).filter(|_| !is_mesh),
@@ -47,7 +48,7 @@ impl<'a> Listener<'a> {
                 && of_port.is_none_or(|port| model.is_served_on(routed, port))
                 && routed.is_seen_by(&proxy.namespace)
                 && proxy.gateways.iter().any(|gateway| routed.gateways.contains(gateway))
-                && edge.is_none_or(|edge| !edge.hosts(routed, domain).is_empty())
+                && edge.is_none_or(|edge| edge.serves(routed, domain))
         };
         let roots: Vec<_> = model.routed.iter().filter(|routed| serves(routed)).collect();
         let delegates: BTreeSet<_> =

@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::manifest::Manifest;
 use crate::yaml::Path;
 use std::collections::{BTreeMap, BTreeSet};
-use switchyard_filter::compile::resolve;
+use switchyard_filter::compile::{resolve, resolve_gateway};
 use switchyard_filter::document::HttpMatchRequest;
 
 /// Notes hosts that nobody has, and gateways that serve none of a VirtualService's hosts.
@@ -17,14 +17,19 @@ pub fn hosts(model: &Model<'_>, notes: &mut Notes) {
     let services: BTreeSet<_> = model.services.keys().map(String::as_str).collect();
     for routed in &model.routed {
         let Some(manifest) = model.manifests.all.get(routed.manifest) else { continue };
+        let serving: BTreeSet<&str> = model.edges.iter().flat_map(|edge| edge.serving(routed, domain)).collect();
         for (index, gateway) in routed.written.gateways.iter().enumerate() {
-            unserved(model, routed, manifest, index, gateway, notes);
+            let full = resolve_gateway(gateway, &manifest.namespace);
+            if !serving.contains(full.as_str()) && model.edges.iter().any(|edge| edge.servers.has(&full)) {
+                unserved(routed, manifest, index, &full, notes);
+            }
         }
         if !routed.gateways.contains(MESH) {
             continue;
         }
         // A name that a gateway of it serves need not be a service.
-        let served: BTreeSet<_> = model.edges.iter().flat_map(|edge| edge.hosts(routed, domain)).collect();
+        let served: BTreeSet<_> =
+            model.edges.iter().flat_map(|edge| edge.hosts(routed, domain)).map(|(host, _)| host).collect();
         for (index, written) in routed.written.hosts.iter().enumerate() {
             let host = resolve(written, &manifest.namespace, domain);
             if !served.contains(&host) {
@@ -75,12 +80,7 @@ fn unknown(
 }
 
 /// A gateway that a VirtualService is bound to in vain.
-fn unserved(model: &Model<'_>, routed: &Routed, manifest: &Manifest, index: usize, gateway: &str, notes: &mut Notes) {
-    let full = switchyard_filter::compile::resolve_gateway(gateway, &manifest.namespace);
-    let mut ports = model.edges.iter().filter(|edge| edge.has(&full)).peekable();
-    if ports.peek().is_none() || ports.any(|edge| edge.serving(routed, &model.options.domain).contains(full.as_str())) {
-        return;
-    }
+fn unserved(routed: &Routed, manifest: &Manifest, index: usize, full: &str, notes: &mut Notes) {
     let message =
         format!("the Gateway `{full}` serves none of these hosts to this namespace: no request comes from it");
     notes.push(manifest.warning(&spec(&format!("gateways[{index}]")), &message).code("unserved-gateway").help(

@@ -21,13 +21,13 @@ pub fn bind(
     origins: &mut Origins,
 ) -> Result<(), Vec<Diagnostic>> {
     let domain = &model.options.domain;
+    let is_shared = edge.servers.gateways().len() > 1;
     for (index, (written, routed)) in document.virtual_services.iter_mut().zip(routed).enumerate() {
-        written.hosts = edge.hosts(routed, domain);
+        written.hosts = edge.hosts(routed, domain).into_iter().map(|(host, _)| host).collect();
         origins.made(&format!("virtualServices[{index}].hosts"), routed.manifest, spec("hosts"));
-        let serving = edge.serving(routed, domain);
-        if edge.gateways().len() > 1 && !routed.is_delegate() {
+        if is_shared && !routed.is_delegate() {
             // A block for a gateway that serves none of these hosts here never holds.
-            written.gateways = serving.into_iter().map(str::to_owned).collect();
+            written.gateways = edge.serving(routed, domain).into_iter().map(str::to_owned).collect();
             origins.made(&format!("virtualServices[{index}].gateways"), routed.manifest, spec("gateways"));
         }
     }

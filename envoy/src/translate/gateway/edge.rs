@@ -3,11 +3,11 @@
 use super::super::known::Origin;
 use super::super::virtual_service::Routed;
 use super::host::{ServedHost, covers, meet};
+use super::server::Servers;
 use crate::manifest::ServerTls;
 use crate::source::Place;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use switchyard_filter::compile::resolve;
 
 /// Whether a listener ends TLS, where its port does not say so: 80 means that it does not, 443 that it does.
 pub fn unexpected_tls(port: u16, tls: bool) -> Option<bool> {
@@ -35,18 +35,7 @@ pub struct Edge {
     /// Where the port is written first.
     pub place: Place,
     /// In the order in which Istio merges them.
-    pub servers: Vec<EdgeServer>,
-}
-
-/// A server of an edge.
-#[derive(Debug)]
-pub struct EdgeServer {
-    /// `namespace/name`.
-    pub gateway: String,
-    /// Its hosts.
-    pub hosts: Vec<ServedHost>,
-    /// Whether it sends to HTTPS.
-    pub redirects: bool,
+    pub servers: Servers,
 }
 
 /// How TLS ends.
@@ -60,56 +49,29 @@ pub struct EdgeTls {
     pub server_names: Vec<String>,
 }
 
-impl EdgeServer {
-    /// The hosts of a VirtualService that it serves: of each pair that meets, the more specific one.
-    pub fn hosts_of(&self, routed: &Routed, domain: &str) -> Vec<String> {
-        let namespace = &routed.written.namespace;
-        let mut hosts = vec![];
-        if !routed.gateways.contains(&self.gateway) {
-            return hosts;
-        }
-        for host in &routed.written.hosts {
-            let own = resolve(host, namespace, domain);
-            let served = self.hosts.iter().filter(|served| served.allows(namespace));
-            for meet in served.filter_map(|served| meet(&served.host, &own)) {
-                if !hosts.contains(&meet) {
-                    hosts.push(meet);
-                }
-            }
-        }
-        hosts
-    }
-}
-
 impl Edge {
-    /// Its gateways (`namespace/name`).
-    pub fn gateways(&self) -> BTreeSet<&str> {
-        self.servers.iter().map(|server| server.gateway.as_str()).collect()
-    }
-
-    /// Whether a gateway has a server here.
-    pub fn has(&self, gateway: &str) -> bool {
-        self.servers.iter().any(|server| server.gateway == gateway)
-    }
-
-    /// The hosts of a VirtualService that are served here.
-    pub fn hosts(&self, routed: &Routed, domain: &str) -> Vec<String> {
-        let mut hosts = vec![];
-        for host in self.servers.iter().flat_map(|server| server.hosts_of(routed, domain)) {
-            if !hosts.contains(&host) {
-                hosts.push(host);
+    /// The hosts of a VirtualService that are served here, each once, with the place of the first server that does.
+    pub fn hosts(&self, routed: &Routed, domain: &str) -> Vec<(String, usize)> {
+        let (mut hosts, mut seen) = (vec![], BTreeSet::new());
+        for (place, _, host) in self.servers.meets(routed, domain) {
+            if seen.insert(host.clone()) {
+                hosts.push((host, place));
             }
         }
         hosts
+    }
+
+    /// Whether any of them is.
+    pub fn serves(&self, routed: &Routed, domain: &str) -> bool {
+        self.servers.meets(routed, domain).next().is_some()
     }
 
     /// The gateways that serve any of them here; of a delegate, which has no hosts, those that it may be served by.
     pub fn serving(&self, routed: &Routed, domain: &str) -> BTreeSet<&str> {
-        let serves = |server: &&EdgeServer| {
-            let is_bound = routed.gateways.contains(&server.gateway);
-            is_bound && (routed.is_delegate() || !server.hosts_of(routed, domain).is_empty())
-        };
-        self.servers.iter().filter(serves).map(|server| server.gateway.as_str()).collect()
+        if routed.is_delegate() {
+            return self.servers.bound(routed).map(|(_, server)| server.gateway.as_str()).collect();
+        }
+        self.servers.meets(routed, domain).map(|(_, server, _)| server.gateway.as_str()).collect()
     }
 
     /// A gateway that serves a host to a namespace's VirtualServices. A server for `*` serves names of services, which
@@ -129,11 +91,13 @@ impl Edge {
     /// `namespace/host`, which no request has.
     pub fn redirected(&self, routed: &[&Routed], domain: &str) -> BTreeSet<String> {
         let redirecting = self.servers.iter().filter(|server| server.redirects);
-        let of = |server: &EdgeServer| -> Vec<String> {
-            let own = server.hosts.iter().filter(|host| host.namespace.is_none()).map(|host| host.host.clone());
-            own.chain(routed.iter().flat_map(|routed| server.hosts_of(routed, domain))).collect()
-        };
-        redirecting.flat_map(of).collect()
+        let open = redirecting.flat_map(|server| &server.hosts).filter(|host| host.namespace.is_none());
+        let mut redirected: BTreeSet<_> = open.map(|host| host.host.clone()).collect();
+        if self.servers.iter().any(|server| server.redirects) {
+            let meets = routed.iter().flat_map(|routed| self.servers.meets(routed, domain));
+            redirected.extend(meets.filter(|(_, server, _)| server.redirects).map(|(.., host)| host));
+        }
+        redirected
     }
 
     /// Hosts of VirtualServices that are not redirected and that a redirected one stands for.
@@ -142,6 +106,7 @@ impl Edge {
             return BTreeSet::new();
         }
         let is_taken = |host: &String| !redirected.contains(host) && redirected.iter().any(|wide| covers(wide, host));
-        routed.iter().flat_map(|routed| self.hosts(routed, domain)).filter(is_taken).collect()
+        let hosts = routed.iter().flat_map(|routed| self.servers.meets(routed, domain)).map(|(.., host)| host);
+        hosts.filter(is_taken).collect()
     }
 }

@@ -3,8 +3,9 @@
 
 use super::super::known::Origin;
 use super::super::{Notes, Options, spec};
-use super::edge::{Edge, EdgeServer, EdgeTls};
+use super::edge::{Edge, EdgeTls};
 use super::host::ServedHost;
+use super::server::{EdgeServer, Servers};
 use super::{Member, check, id};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{Manifest, Manifests, Server};
@@ -65,10 +66,9 @@ fn edge(gateway: &Member<'_>, server: &Server, field: &str, bind: Option<IpAddr>
         None => format!("gateway-{port}"),
         Some(address) => format!("gateway-{}-{port}", address.to_string().replace(':', "_")),
     };
-    let servers = vec![entry(manifest, server)];
+    let own = entry(manifest, server);
     let tls = if is_https {
-        let names: BTreeSet<_> =
-            servers.iter().flat_map(|server| &server.hosts).map(|host| host.host.clone()).collect();
+        let names: BTreeSet<_> = own.hosts.iter().map(|host| host.host.clone()).collect();
         // With a host that stands for all, names are not looked at (istio.md 3).
         let server_names = if names.contains("*") { vec![] } else { names.into_iter().collect() };
         let origin = Origin { manifest: gateway.own, field: format!("{field}.tls") };
@@ -83,7 +83,7 @@ fn edge(gateway: &Member<'_>, server: &Server, field: &str, bind: Option<IpAddr>
         Some(_) => format!("{listener}.{port_name}.{}.{}", manifest.name, manifest.namespace),
     };
     let place = manifest.place(&spec(&format!("{field}.port.number")));
-    Some(Edge { name, listener, port, bind, tls, place, servers })
+    Some(Edge { name, listener, port, bind, tls, place, servers: Servers::new(own) })
 }
 
 /// Gateways of one port that select unequal proxies: one Envoy cannot be both.

@@ -5,7 +5,7 @@
 
 use super::super::virtual_service::Routed;
 use super::edge::Edge;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use switchyard_filter::compile::delegate::visibility;
 
 /// What became of the order.
@@ -21,7 +21,7 @@ pub enum Ordered {
 
 /// The order of the VirtualServices of an edge, for a proxy of this namespace.
 pub fn order(edge: &Edge, routed: &[&Routed], namespace: &str, domain: &str) -> Ordered {
-    if edge.servers.len() == 1 {
+    if edge.servers.iter().len() == 1 {
         return Ordered::ByAge;
     }
     let mut by_age: Vec<usize> = (0..routed.len()).collect();
@@ -32,21 +32,23 @@ pub fn order(edge: &Edge, routed: &[&Routed], namespace: &str, domain: &str) -> 
             (near, &written.creation_timestamp, &written.name, &written.namespace, *at)
         })
     });
-    let mut hosts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    let (mut listed, mut seen) = (vec![], BTreeSet::new());
-    for server in &edge.servers {
-        for at in &by_age {
-            let Some(routed) = routed.get(*at) else { continue };
-            for host in server.hosts_of(routed, domain) {
-                if seen.insert((Some(host.clone()), *at)) {
-                    hosts.entry(host).or_default().push(*at);
-                }
-                if seen.insert((None, *at)) {
-                    listed.push(*at);
-                }
-            }
+    // Each comes where the first server has it, and there by its age.
+    let mut claims: BTreeMap<String, Vec<(usize, usize, usize)>> = BTreeMap::new();
+    let mut firsts = vec![];
+    for (rank, at) in by_age.iter().enumerate() {
+        let Some(routed) = routed.get(*at) else { continue };
+        let served = edge.hosts(routed, domain);
+        firsts.extend(served.first().map(|(_, place)| (*place, rank, *at)));
+        for (host, place) in served {
+            claims.entry(host).or_default().push((place, rank, *at));
         }
     }
+    let listed = |mut claims: Vec<(usize, usize, usize)>| -> Vec<usize> {
+        claims.sort_unstable();
+        claims.into_iter().map(|(.., at)| at).collect()
+    };
+    let hosts: BTreeMap<String, Vec<usize>> = claims.into_iter().map(|(host, claims)| (host, listed(claims))).collect();
+    let listed = listed(firsts);
     if contradiction(&hosts, &by_age).is_none() {
         return Ordered::ByAge;
     }

@@ -15,7 +15,7 @@ use switchyard_filter::compile::resolve_gateway;
 /// The first keeps the name. The others are named `<name>.<gateway's namespace>.<gateway>`, since the filter takes each
 /// name once: they draw and count by themselves.
 pub fn split<'a>(edge: &Edge, routed: &[&'a Routed], domain: &str) -> Vec<Cow<'a, Routed>> {
-    if edge.gateways().len() < 2 {
+    if edge.servers.gateways().len() < 2 {
         return routed.iter().copied().map(Cow::Borrowed).collect();
     }
     let delegates: BTreeMap<_, _> =

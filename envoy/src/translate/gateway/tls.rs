@@ -23,6 +23,9 @@ const CIPHERS: [&str; 15] = [
     "DES-CBC3-SHA",
 ];
 
+/// How many certificates the resource's schema takes for a server, and Istio supports (`validateTLSOptions`).
+const MOST_CERTIFICATES: usize = 2;
+
 /// Whether Istio passes a cipher on.
 pub fn is_cipher(name: &str) -> bool {
     // Expressions, `-ALL` say, are left to the library.
@@ -123,6 +126,16 @@ fn sources(at: &mut At<'_>, written: &ServerTls) {
             let name = field.trim_start_matches('.');
             at.error("", &format!("`mode: {}` needs `{name}`", mode(written)), &format!("name the file, {in_place}"));
         }
+    }
+    let lists =
+        [("tlsCertificates", written.tls_certificates.len()), ("credentialNames", written.credential_names.len())];
+    for (name, count) in lists.into_iter().filter(|(_, count)| *count > MOST_CERTIFICATES) {
+        let message = format!("`{name}` has {count} certificates: Istio's resource takes {MOST_CERTIFICATES}");
+        at.ignored(
+            &format!(".{name}[{MOST_CERTIFICATES}]"),
+            &message,
+            "leave the others out: one for each kind of key",
+        );
     }
     for (index, one) in written.tls_certificates.iter().enumerate() {
         let files = [("serverCertificate", &one.server_certificate), ("privateKey", &one.private_key)];
