@@ -80,11 +80,15 @@ mod tests {
         let rule = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: r, namespace: shop}\n\
                     spec: {host: a.example, workloadSelector: {matchLabels: {app: 'f*'}}}\n";
         let wildcard = "a `*` stands for nothing in a selector: write the whole label";
+        let labelled = lists.replace("a b'", "a.b', labels: {app: -a, a b: c}");
+        let workload_label = workload.replace("'*.a'", "a.b, labels: {app: a/b}");
         for (texts, expected) in [
             (vec![selects.as_str()], vec!["a label needs a name", wildcard]),
             (vec![&lists], vec!["`a b` is no IP address and no name"]),
             (vec![&lists.replace("a b", "a.b"), workload], vec!["`*.a` is no IP address and no name"]),
             (vec![&lists.replace("a b", "a.b"), rule], vec![wildcard]),
+            (vec![&labelled], vec!["`a b` is no key of a label", "`-a` is no value of a label"]),
+            (vec![&lists.replace("a b", "a.b"), &workload_label], vec!["`a/b` is no value of a label"]),
         ] {
             let said: Vec<String> = told(&texts).into_iter().filter(|line| line.starts_with("error")).collect();
             assert_eq!(said.len(), expected.len(), "{said:?}");

@@ -1,6 +1,6 @@
 //! `WorkloadEntries`: endpoints that ServiceEntries select by their labels (istio.md 2.0).
 
-use super::super::{Notes, numbered, spec};
+use super::super::{Notes, numbered, selector, spec};
 use super::entry::is_address;
 use crate::manifest::{Kind, Manifests, ServiceEntry, WorkloadEntry};
 use std::collections::BTreeMap;
@@ -20,6 +20,7 @@ pub fn read<'a>(manifests: &'a Manifests, notes: &mut Notes) -> Vec<Workload<'a>
             let message = format!("`{}` is no IP address and no name", written.address.escape_debug());
             notes.push(manifest.error(&spec("address"), &message));
         }
+        selector::labels(manifest, "labels", &written.labels, notes);
         written.labels.extend(manifest.labels.clone());
         all.insert((&manifest.namespace, &manifest.name), Workload { namespace: &manifest.namespace, written });
     }

@@ -147,6 +147,7 @@ fn endpoints(manifest: &Manifest, entry: &ServiceEntry, notes: &mut Notes) {
             let message = format!("`{}` is no IP address and no name", endpoint.address.escape_debug());
             notes.push(manifest.error(&spec(&format!("{at}.address")), &message));
         }
+        selector::labels(manifest, &format!("{at}.labels"), &endpoint.labels, notes);
         for (name, number) in &endpoint.ports {
             if *number == 0 {
                 let path = spec(&format!("{at}.ports")).field(name);

@@ -168,6 +168,10 @@ mode: SIMPLE, tlsCertificates: [{serverCertificate: b.pem}]
   error a.yaml:8:44: a certificate needs `privateKey`; name the file
 mode: SIMPLE, tlsCertificates: [{serverCertificate: b.pem, privateKey: b.key, caCertificates: ca.pem}]
   warning a.yaml:8:105: `caCertificates` has no effect here; write it beside `tlsCertificates`
+mode: SIMPLE, tlsCertificates: [{serverCertificate: a.pem, privateKey: a.key}, {serverCertificate: b.pem, privateKey: b.key}, {serverCertificate: c.pem, privateKey: c.key}]
+  warning a.yaml:8:138: `tlsCertificates` has 3 certificates: Istio's resource takes 2; leave the others out: one for each kind of key
+mode: SIMPLE, credentialNames: [a, b, c]
+  warning a.yaml:8:49: `credentialNames` has 3 certificates: Istio's resource takes 2; leave the others out: one for each kind of key
 mode: SIMPLE, serverCertificate: a.pem, privateKey: a.key, caCrl: a.crl
   error a.yaml:8:77: `caCrl` does not go with `mode: SIMPLE`: clients show no certificate; leave it out, or write `mode: MUTUAL`
 mode: MUTUAL, credentialName: a, caCrl: a.crl
