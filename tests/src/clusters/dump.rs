@@ -5,6 +5,7 @@ use crate::harness::keeper::{self, Kept};
 use crate::harness::{Client, envoy_binary_of};
 use crate::istio::ENVOY;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -24,13 +25,16 @@ pub struct Dumped {
 }
 
 impl Dumped {
-    /// Starts the Envoy that Istio 1.29 is built on. Errors: no binary.
-    pub fn start(bootstrap: &Value) -> Result<Self, String> {
+    /// Starts the Envoy that Istio 1.29 is built on. It knows the addresses of names, or it would ask for endpoints only when
+    /// nobody has told it where they are: 20 s, and the first clusters are those that are resolved. Errors: no binary.
+    pub fn start(bootstrap: &Value, names: &BTreeSet<String>) -> Result<Self, String> {
         static BINARY: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| envoy_binary_of(ENVOY));
         let binary = BINARY.clone()?;
         let folder = TempDir::with_prefix("switchyard-dump-").map_err(|error| error.to_string())?;
         let path = |name: &str| folder.path().join(name);
         fs::write(path("envoy.json"), bootstrap.to_string()).map_err(|error| error.to_string())?;
+        let hosts: String = names.iter().map(|name| format!("127.0.0.1 {name}\n")).collect();
+        fs::write(path("hosts"), hosts).map_err(|error| error.to_string())?;
         let log = File::create(path("log")).map_err(|error| error.to_string())?;
         let errors = log.try_clone().map_err(|error| error.to_string())?;
         let mut command = keeper::command(&binary);
@@ -40,6 +44,8 @@ impl Dumped {
             .arg(path("envoy.json"))
             .arg("--admin-address-path")
             .arg(path("admin"))
+            // In place of `/etc/hosts`, for c-ares.
+            .env("CARES_HOSTS", path("hosts"))
             .stdout(Stdio::from(log))
             .stderr(Stdio::from(errors));
         let process = Kept::start(command).map_err(|error| error.to_string())?;

@@ -4,6 +4,7 @@ use super::proxy::Proxy;
 use super::{rule, service, wrong};
 use crate::rng::Rng;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Manifests and a proxy.
@@ -74,6 +75,19 @@ impl Set {
             manifests.push(world.manifest("Gateway", "gateway", &proxy.namespace, &spec));
         }
         Self { name: format!("set {number}"), manifests, proxy, certs: certs.to_owned(), mesh: Value::Null }
+    }
+
+    /// The hosts of its ServiceEntries.
+    pub fn hosts(&self) -> BTreeSet<String> {
+        let hosts =
+            self.manifests.iter().flat_map(|manifest| manifest["spec"]["hosts"].as_array().into_iter().flatten());
+        hosts.filter_map(|host| host.as_str().map(str::to_owned)).collect()
+    }
+
+    /// Whether its proxy waits for secrets of Kubernetes: istiod, which has none here, never answers, and Envoy asks for
+    /// endpoints after 15 s without.
+    pub fn waits_for_secrets(&self) -> bool {
+        self.proxy.is_gateway && self.manifests.iter().any(|manifest| manifest.to_string().contains("credentialName"))
     }
 
     /// As a file: the manifests, and before them what the proxy is.

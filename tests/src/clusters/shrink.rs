@@ -36,8 +36,10 @@ pub async fn shrink(set: &Set, differences: &[String]) -> (Set, Vec<String>) {
 
 /// Everything that may be left out: whole manifests, then fields and items from the outside in.
 fn parts(set: &Set) -> Vec<String> {
-    let mut all: Vec<String> = (0..set.manifests.len()).rev().map(|index| format!("/{index}")).collect();
-    for (index, manifest) in set.manifests.iter().enumerate() {
+    // The Gateway says what the proxy is.
+    let others = (0..set.manifests.len()).rev().filter(|index| set.manifests[*index]["kind"] != "Gateway");
+    let mut all: Vec<String> = others.map(|index| format!("/{index}")).collect();
+    for (index, manifest) in set.manifests.iter().enumerate().filter(|(_, manifest)| manifest["kind"] != "Gateway") {
         below(&manifest["spec"], &format!("/{index}/spec"), &mut all);
     }
     all.sort_by_key(|pointer| pointer.matches('/').count());

@@ -59,7 +59,7 @@ pub async fn ours(sets: &[Set]) -> Result<Clusters, String> {
     }
     let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}});
     let bootstrap = json!({"admin": {"address": address}, "static_resources": {"clusters": all}});
-    let mut envoy = Dumped::start(&bootstrap)?;
+    let mut envoy = Dumped::start(&bootstrap, &sets.iter().flat_map(Set::hosts).collect())?;
     let dump = envoy.dump().await?;
     let configs = dump["configs"].as_array().into_iter().flatten();
     let clusters = configs.flat_map(|config| config["static_clusters"].as_array().into_iter().flatten());
