@@ -2,13 +2,14 @@
 
 mod check;
 
-use super::Notes;
+use super::{Notes, spec};
 use crate::diagnostic::{Diagnostic, sort};
 use crate::manifest::{
     Duration, Input, LocalityLbSetting, MeshConfig, MeshH2Upgrade, TcpKeepalive, find_mesh_config as find,
 };
 use std::collections::BTreeSet;
 use switchyard_filter::document::HttpRetry;
+use switchyard_filter::read::read_on;
 
 /// What begins a name of SPIFFE.
 const SPIFFE: &str = "spiffe://";
@@ -83,13 +84,17 @@ impl Mesh {
     /// Everything that is wrong with it, each at its place.
     pub fn read(input: Input) -> Result<Self, Vec<Diagnostic>> {
         let manifest = find(input)?;
-        let written: MeshConfig = manifest.read_spec()?;
         let mut notes = Notes::default();
-        check::check(&manifest, &written, &mut notes);
-        sort(&mut notes.all);
-        if notes.all.iter().any(Diagnostic::is_error) {
-            return Err(notes.all);
+        // What is there in spite of unknown fields is checked too, so that everything that is wrong is told at once.
+        let (written, errors) = read_on::<MeshConfig>(&manifest.spec());
+        notes.all.extend(errors.iter().map(|error| manifest.error(&spec(&error.path), &error.message)));
+        if let Some(written) = &written {
+            check::check(&manifest, written, &mut notes);
         }
+        sort(&mut notes.all);
+        let Some(written) = written.filter(|_| !notes.all.iter().any(Diagnostic::is_error)) else {
+            return Err(notes.all);
+        };
         Ok(Self { warnings: notes.all, lost: check::lost(&manifest, &written), ..Self::of(written) })
     }
 

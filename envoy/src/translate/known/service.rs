@@ -12,6 +12,17 @@ use std::net::IpAddr;
 /// The label of a slice that names its Service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
+/// The annotation of a Service that is its `exportTo` to Istio.
+const EXPORT_TO: &str = "networking.istio.io/exportTo";
+
+/// Who sees a Service: what its annotation says (`ConvertService` of istiod), else what the mesh does.
+fn exports(manifest: &Manifest, mesh: &Mesh) -> Vec<String> {
+    let annotated = manifest.annotations.get(EXPORT_TO).filter(|text| !text.is_empty());
+    let written: Vec<String> =
+        annotated.into_iter().flat_map(|text| text.split(',')).map(|one| one.trim().to_owned()).collect();
+    mesh.services.or_default(&written)
+}
+
 /// Adds those that no ServiceEntry has the host of: that one knows its endpoints.
 pub fn add(manifests: &Manifests, options: &Options, all: &mut BTreeMap<String, Known>, notes: &mut Notes) {
     let Options { domain, mesh, .. } = options;
@@ -25,11 +36,11 @@ pub fn add(manifests: &Manifests, options: &Options, all: &mut BTreeMap<String, 
     for (index, manifest) in numbered(manifests, Kind::Service) {
         named.insert((&manifest.namespace, &manifest.name));
         let Some(service) = notes.spec::<Service>(manifest) else { continue };
-        if !is_seen_by(&mesh.services.or_default(&[]), &manifests.namespace, &manifest.namespace) {
+        if !is_seen_by(&exports(manifest, mesh), &manifests.namespace, &manifest.namespace) {
             let message = format!("this is not exported to the proxy's namespace `{}`", manifests.namespace);
             let name = Path::root().field("metadata").field("name");
             let found = manifest.warning(&name, &message).code("not-exported");
-            notes.push(found.help("the mesh's `defaultServiceExportTo` says so"));
+            notes.push(found.help(format!("its annotation `{EXPORT_TO}` says so, or the mesh's `defaultServiceExportTo`")));
             continue;
         }
         let host = format!("{}.{}.svc.{domain}", manifest.name, manifest.namespace).to_ascii_lowercase();

@@ -282,4 +282,13 @@ fn services_of_kubernetes_are_exported_as_the_mesh_says() {
     let said = told(&mesh, Around::Bootstrap, &[&one, &two]);
     assert_eq!(said, [format!("warning a.yaml:3:18: {message}"), format!("warning b.yaml:3:18: {message}")]);
     assert_eq!(told(&mesh, Around::Bootstrap, &[&one]), [""; 0], "the proxy is in the namespace of all manifests");
+    let annotated = |text: &str, to: &str| {
+        let note = format!("namespace: one, annotations: {{networking.istio.io/exportTo: '{to}'}}");
+        text.replace("namespace: one", &note)
+    };
+    for (to, expected) in [("*", 0), ("a, default", 0), ("other", 1), ("~", 1), (".", 1)] {
+        let said = told(&Mesh::default(), Around::Bootstrap, &[&annotated(&one, to), &two]);
+        assert_eq!(said.len(), expected, "{to}: {said:?}");
+    }
+    assert_eq!(told(&mesh, Around::Bootstrap, &[&annotated(&one, "*"), &two]).len(), 1);
 }
