@@ -3,8 +3,8 @@
 use super::Settings;
 use super::http::MOST_MIRRORS;
 use crate::diagnostic::Diagnostic;
-use crate::translate::Listener;
-use std::collections::BTreeSet;
+use crate::translate::{Edge, Listener};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
@@ -15,8 +15,18 @@ pub fn addresses(listeners: &[Listener<'_>], settings: &Settings) -> Vec<Diagnos
     let (listen, admin) = (settings.listen, settings.admin);
     let has_mesh = listeners.iter().any(Listener::is_mesh);
     let mut names = BTreeSet::new();
+    let mut firsts: BTreeMap<SocketAddr, &Edge> = BTreeMap::new();
     for edge in listeners.iter().filter_map(|listener| listener.edge).filter(|edge| names.insert(&edge.listener)) {
         let address = edge.bind.unwrap_or(settings.edge);
+        let at = SocketAddr::new(address, edge.port);
+        if let Some(first) = firsts.insert(at, edge) {
+            // Envoy refuses the second listener, and does not start.
+            let message = format!("`{at}` is also where the servers of the port without `bind` are served");
+            let help = "leave `bind` out, or write it in all servers of the port";
+            found.push(
+                Diagnostic::error(edge.place.clone(), message).help(help).also(first.place.clone(), "one of them"),
+            );
+        }
         let mut taken = |by: SocketAddr, what: &str, help: &str| {
             if edge.port == by.port() && meet(address, by.ip()) {
                 let message = format!("port {} is that of {what}", edge.port);
@@ -69,9 +79,9 @@ pub fn mirrors(listener: &Listener<'_>) -> Vec<Diagnostic> {
     found.collect()
 }
 
-/// Whether one address is the other, or stands for all.
+/// Whether one address is the other, or stands for all of its family: `::` takes no IPv4 (seen in 1.36.2 and 1.40.0).
 fn meet(a: IpAddr, b: IpAddr) -> bool {
-    a == b || a.is_unspecified() || b.is_unspecified()
+    a.is_ipv4() == b.is_ipv4() && (a == b || a.is_unspecified() || b.is_unspecified())
 }
 
 fn without_place(message: String, help: &str) -> Diagnostic {

@@ -88,9 +88,8 @@ fn server(manifest: &Manifest, field: &str, server: &Server, notes: &mut Notes) 
     if server.bind.starts_with("unix://") {
         let found = manifest.error(&at("bind"), "a socket of the file system is not supported");
         notes.push(found.help("write an IP address, or leave `bind` out"));
-    } else if !server.bind.is_empty() && server.bind.parse::<IpAddr>().is_err() {
-        let message = format!("`{}` is no IP address", server.bind.escape_debug());
-        notes.push(manifest.error(&at("bind"), &message).help("write `10.0.0.1`, say, or leave it out"));
+    } else if !server.bind.is_empty() {
+        notes.all.extend(bind_error(manifest, &at("bind"), &server.bind));
     }
     if !server.default_endpoint.is_empty() {
         let found = manifest.warning(&at("defaultEndpoint"), "`defaultEndpoint` has no effect on a Gateway");
@@ -104,6 +103,21 @@ fn server(manifest: &Manifest, field: &str, server: &Server, notes: &mut Notes) 
         (Some(Protocol::Https), Some(written)) => tls::terminating(manifest, &format!("{field}.tls"), written, notes),
         (Some(Protocol::Plain), Some(written)) => tls::plain(manifest, &format!("{field}.tls"), written, notes),
         (None, _) | (_, None) => {}
+    }
+}
+
+fn bind_error(manifest: &Manifest, at: &Path, written: &str) -> Option<Diagnostic> {
+    match written.parse() {
+        Err(_) => {
+            let message = format!("`{}` is no IP address", written.escape_debug());
+            Some(manifest.error(at, &message).help("write `10.0.0.1`, say, or leave it out"))
+        }
+        // A socket of Envoy's for IPv6 takes no IPv4: it would not start.
+        Ok(IpAddr::V6(address)) => address.to_ipv4_mapped().map(|address| {
+            let message = format!("`{written}` is an IPv4 address in the form of IPv6: Envoy cannot listen there");
+            manifest.error(at, &message).help(format!("write `{address}`"))
+        }),
+        Ok(IpAddr::V4(_)) => None,
     }
 }
 

@@ -52,9 +52,11 @@ fn what_istio_refuses_of_a_server_is_an_error_at_its_field() {
         let said = told(&[&gateway("a", &format!("  - {{port: {{{port}}}, hosts: [a.test]}}\n"))]);
         assert!(matches!(said.as_slice(), [only] if only.starts_with("error ") && only.ends_with(message)), "{said:?}");
     }
-    for (bind, message) in
-        [("10.0.0", "`10.0.0` is no IP address"), ("unix:///tmp/a", "a socket of the file system is not supported")]
-    {
+    for (bind, message) in [
+        ("10.0.0", "`10.0.0` is no IP address"),
+        ("unix:///tmp/a", "a socket of the file system is not supported"),
+        ("::ffff:10.0.0.1", "`::ffff:10.0.0.1` is an IPv4 address in the form of IPv6: Envoy cannot listen there"),
+    ] {
         let server =
             format!("  - {{port: {{number: 80, name: a, protocol: HTTP}}, bind: '{bind}', hosts: [a.test]}}\n");
         let said = told(&[&gateway("a", &server)]);
