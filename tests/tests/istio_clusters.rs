@@ -3,6 +3,9 @@
 
 #![cfg(not(target_family = "wasm"))]
 
+#[path = "istio_clusters/routes.rs"]
+mod routes;
+
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

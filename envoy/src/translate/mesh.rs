@@ -174,7 +174,15 @@ impl DefaultExport {
 
     /// The same of a delegate, for whom every name counts (`mergeVirtualServicesIfNeeded`).
     pub fn or_default_of_delegate(&self, written: &[String]) -> Vec<String> {
-        if written.is_empty() { self.0.clone() } else { written.to_vec() }
+        if !written.is_empty() || self.0.is_empty() {
+            return written.to_vec();
+        }
+        if self.has("*") {
+            return vec!["*".to_owned()];
+        }
+        // Beside a name `~` says nothing.
+        let named: Vec<String> = self.0.iter().filter(|name| *name != "~").cloned().collect();
+        if named.is_empty() { vec!["~".to_owned()] } else { named }
     }
 
     fn has(&self, name: &str) -> bool {
