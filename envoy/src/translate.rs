@@ -24,6 +24,7 @@ mod traffic;
 mod virtual_service;
 
 pub use gateway::{Edge, EdgeTls, is_cipher, unexpected_tls};
+pub(crate) use gateway::{ServedHost, covers};
 pub use known::{Endpoint, Known, KnownPort, Origin, Resolve};
 pub use listener::Listener;
 pub use locality::Locality;
@@ -131,6 +132,7 @@ impl<'a> Model<'a> {
         let all = options.mesh.warnings.iter().chain(lost).cloned().collect();
         let mut notes = Notes { all, unread: vec![], allow_missing: options.allow_missing };
         let mut routed = virtual_service::read(manifests, &options.mesh, &mut notes);
+        known::follow_aliases(manifests, &options.domain, &mut routed);
         let policies = Policies::merge(manifests, options, &mut routed, &mut notes);
         let edges = gateway::edges(manifests, options, &routed, &mut notes);
         let services = BTreeMap::new();
@@ -238,7 +240,7 @@ impl<'a> Model<'a> {
 
     /// The listener of the mesh.
     pub fn mesh(&self) -> Proxy {
-        let mut ports = self.services.values().flat_map(|known| known.ports.iter().map(|port| port.number));
+        let mut ports = self.services.values().flat_map(Known::ports_of_requests);
         let agreed = ports.next().filter(|first| ports.all(|port| port == *first));
         Proxy {
             namespace: self.manifests.namespace.clone(),

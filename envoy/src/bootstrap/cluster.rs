@@ -91,7 +91,7 @@ fn cluster(
 ) -> Result<Option<Cluster>, Vec<Diagnostic>> {
     let policy = known.policy_of(subset, port.number);
     let mesh = model.mesh_defaults();
-    let by_place = priority::setting(&policy, mesh);
+    let by_place = priority::setting(&policy, known, mesh);
     let is_gateway = model.is_gateway();
     let endpoints: Vec<_> =
         known.endpoints_of(subset).filter(|endpoint| endpoint.ports.contains_key(&port.number)).collect();
@@ -116,7 +116,7 @@ fn cluster(
         subject_alt_names: &known.subject_alt_names,
     });
     let transport_socket = transport_socket::of(model, tls, policy.proxy_protocol, &mut options)?;
-    let common_lb_config = CommonLb::of(&policy, by_place);
+    let common_lb_config = CommonLb::of(&policy, by_place, known.distribution.is_some());
     let is_forwarding = known.resolve == Resolve::Forward && !is_gateway;
     let is_passthrough = is_forwarding || is_passthrough(&policy) || is_passed_on;
     let groups = (!is_passthrough).then(|| {
@@ -133,8 +133,8 @@ fn cluster(
     let (discovery_type, cluster_type) = discovery::of(known.resolve, is_passthrough, mesh.dns_refresh_rate);
     let mut load_balancing = LoadBalancing::of(policy.load_balancer);
     if is_passthrough {
-        load_balancing
-            .forward(known.forwarded_ports.get(&port.number).copied().filter(|_| known.resolve == Resolve::Forward));
+        // Of a gateway, which forwards nothing by itself, not where a policy says so.
+        load_balancing.forward(known.forwarded_ports.get(&port.number).copied().filter(|_| is_forwarding));
     }
     let tcp = policy.connection_pool.and_then(|pool| pool.tcp.as_ref());
     Ok(Some(Cluster {

@@ -18,7 +18,7 @@ record! {
 record! {
     /// An endpoint.
     pub struct SliceEndpoint {
-        /// Its addresses, which are the same to callers: the first counts.
+        /// Its addresses, each an endpoint.
         addresses: Vec<String> = "addresses" required,
         /// Whether it takes requests.
         conditions: SliceConditions = "conditions",
@@ -84,8 +84,8 @@ record! {
 }
 
 impl SliceEndpoint {
-    /// Whether it gets requests: ready, and not about to end.
+    /// Whether it gets requests: ready, also where it is about to end (`endpointHealthStatus` of istiod).
     pub fn takes_requests(&self) -> bool {
-        self.conditions.ready != Some(false) && self.conditions.terminating != Some(true)
+        self.conditions.ready != Some(false)
     }
 }

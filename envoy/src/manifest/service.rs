@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use switchyard_filter::error::At;
 use switchyard_filter::read::Read;
 use switchyard_filter::record;
@@ -13,20 +14,20 @@ record! {
         ports: Vec<ServicePort> = "ports",
         /// `ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`.
         kind: String = "type",
-        /// Selects pods, which are not known here.
-        selector: Ignored = "selector",
+        /// Selects `WorkloadEntries`; the pods that it selects are in `EndpointSlices`.
+        selector: BTreeMap<String, String> = "selector",
         /// `None` for a headless one, whose name is that of its pods; else ignored.
         cluster_ip: Ignored = "clusterIP",
         /// Ignored.
         cluster_ips: Ignored = "clusterIPs",
         /// Ignored.
         external_ips: Ignored = "externalIPs",
-        /// Ignored.
-        external_name: Ignored = "externalName",
+        /// Of an `ExternalName`, the host that it stands for.
+        external_name: String = "externalName",
         /// Ignored.
         external_traffic_policy: Ignored = "externalTrafficPolicy",
-        /// Ignored.
-        internal_traffic_policy: Ignored = "internalTrafficPolicy",
+        /// `Local`: only endpoints of the proxy's own node.
+        internal_traffic_policy: String = "internalTrafficPolicy",
         /// Ignored.
         health_check_node_port: Ignored = "healthCheckNodePort",
         /// Ignored.
@@ -47,8 +48,8 @@ record! {
         session_affinity: Ignored = "sessionAffinity",
         /// Ignored.
         session_affinity_config: Ignored = "sessionAffinityConfig",
-        /// Ignored.
-        traffic_distribution: Ignored = "trafficDistribution",
+        /// `PreferSameZone` (`PreferClose`) or `PreferSameNode`: which endpoints come first.
+        traffic_distribution: String = "trafficDistribution",
     }
 }
 
@@ -63,10 +64,18 @@ record! {
         protocol: String = "protocol",
         /// Its protocol, to Istio.
         app_protocol: String = "appProtocol",
-        /// The port of its pods, which only counts for a headless one: a number, or a name that only pods know.
+        /// The port of its pods, a number or a name, where the Service is headless, and of the `WorkloadEntries` that it
+        /// selects.
         target_port: Ignored = "targetPort",
         /// Ignored.
         node_port: Ignored = "nodePort",
+    }
+}
+
+impl Service {
+    /// Whether it is another name for a host, and nothing else.
+    pub fn is_alias(&self) -> bool {
+        self.kind == "ExternalName" && !self.external_name.is_empty()
     }
 }
 
@@ -79,6 +88,11 @@ impl Ignored {
     /// Whether it is this text.
     pub fn is(&self, text: &str) -> bool {
         self.0 == text
+    }
+
+    /// The text that it is, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        self.0.as_str()
     }
 
     /// The port that it is, if it is one.

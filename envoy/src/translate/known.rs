@@ -1,9 +1,14 @@
 //! Known destinations: hosts of ServiceEntries and Services, with their ports and endpoints.
 
+mod alias;
+mod distribution;
 mod entry;
 mod pod;
+mod protocol;
 mod service;
 mod workload;
+
+pub use alias::follow as follow_aliases;
 
 use super::{Notes, Options, Origins, spec};
 use crate::manifest::Manifests;
@@ -12,6 +17,7 @@ use switchyard_filter::document;
 
 use super::subset::KnownSubset;
 use super::traffic::{KnownPolicy, hashes};
+use crate::manifest::LocalityLbSetting;
 
 /// A known destination.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +34,8 @@ pub struct Known {
     pub endpoints: Vec<Endpoint>,
     /// Its subsets, in the order in which they are written.
     pub subsets: Vec<KnownSubset>,
+    /// What it says itself of where its requests go, before the mesh does.
+    pub distribution: Option<LocalityLbSetting>,
     /// How it is spoken to.
     pub policy: Option<KnownPolicy>,
     /// Names of which a certificate of its endpoints must have one, where a DestinationRule names none.
@@ -65,12 +73,24 @@ pub enum Speaks {
     Http2,
     /// Nobody says. A sidecar looks, and speaks what its caller does; a gateway speaks HTTP/1.1.
     Unsaid,
+    /// Something else (HTTPS, TLS, TCP …): no request comes to it in the mesh, but routes may lead there.
+    NoHttp,
 }
 
 impl KnownPort {
     /// Whether HTTP/2 is spoken, and nothing else.
     pub fn is_http2(self) -> bool {
         self.speaks == Speaks::Http2
+    }
+
+    /// Whether requests come to it in the mesh.
+    pub fn takes_requests(self) -> bool {
+        self.speaks != Speaks::NoHttp
+    }
+
+    /// Whether HTTP is said to be spoken.
+    pub fn is_http(self) -> bool {
+        matches!(self.speaks, Speaks::Http1 | Speaks::Http2)
     }
 
     /// Whether nobody says which HTTP is spoken.
@@ -108,6 +128,11 @@ pub struct Endpoint {
 }
 
 impl Known {
+    /// The numbers of the ports that requests come to in the mesh.
+    pub fn ports_of_requests(&self) -> impl Iterator<Item = u16> {
+        self.ports.iter().filter(|port| port.takes_requests()).map(|port| port.number)
+    }
+
     /// The endpoints that a subset selects; all of them without one.
     pub fn endpoints_of<'a>(&'a self, subset: Option<&'a KnownSubset>) -> impl Iterator<Item = &'a Endpoint> {
         self.endpoints.iter().filter(move |endpoint| {
@@ -135,8 +160,10 @@ impl Known {
 
 /// All known destinations, by host; `beside` a workload those of the proxy's own namespace come first.
 pub fn services(manifests: &Manifests, options: &Options, beside: bool, notes: &mut Notes) -> BTreeMap<String, Known> {
-    let mut all = entry::read(manifests, &options.mesh, beside, notes);
-    service::add(manifests, options, &mut all, notes);
+    let workloads = workload::read(manifests, notes);
+    let entry::Entries { mut all, lent } = entry::read(manifests, &options.mesh, beside, &workloads, notes);
+    let beside = service::Beside { workloads: &workloads, lent: &lent, is_own: beside };
+    service::add(manifests, options, &beside, &mut all, notes);
     all
 }
 
@@ -169,8 +196,8 @@ spec:
             ("a/b", "", "", Some("5:11: `a/b` is no host of a ServiceEntry")),
             ("a.example.com", "", "a: 0", Some("8:47: `0` is out of range: 1 to 65535")),
             ("a.example.com", ", targetPort: 0", "", Some("7:45: `0` is out of range: 1 to 65535")),
-            ("a.example.com", ", protocol: https", "", Some("7:33: the protocol `https` is not supported yet")),
-            ("a.example.com", ", protocol: MONGO", "", Some("7:33: the protocol `MONGO` is not supported yet")),
+            ("a.example.com", ", protocol: https", "", None),
+            ("a.example.com", ", protocol: MONGO", "", None),
             ("a.example.com", ", protocol: BOGUS", "", Some("7:43: unknown protocol `BOGUS`")),
         ] {
             let expected: Vec<_> = expected.into_iter().map(|said| format!("error a.yaml:{said}")).collect();

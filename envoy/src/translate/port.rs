@@ -2,6 +2,7 @@
 //! those services (istio.md 1.1).
 
 use super::gateway::MESH;
+use super::known::Known;
 use super::virtual_service::Routed;
 use super::{Model, numbered};
 use crate::manifest::{Kind, SwitchyardPolicy};
@@ -12,8 +13,7 @@ use switchyard_filter::document::{Destination, HttpRedirect, Proxy, RedirectPort
 impl Model<'_> {
     /// The mesh's listeners: one for each port of a service; one that stands for all where none is known.
     pub fn mesh_by_port(&self) -> Vec<Proxy> {
-        let ports: BTreeSet<u16> =
-            self.services.values().flat_map(|known| known.ports.iter().map(|port| port.number)).collect();
+        let ports: BTreeSet<u16> = self.services.values().flat_map(Known::ports_of_requests).collect();
         let on = |port| Proxy { port: Some(port), ..self.mesh() };
         if ports.is_empty() { vec![self.mesh()] } else { ports.into_iter().map(on).collect() }
     }

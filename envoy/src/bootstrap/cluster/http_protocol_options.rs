@@ -75,7 +75,7 @@ impl HttpProtocolOptions {
             _ if http.is_some_and(|http| http.use_client_protocol) => false,
             H2UpgradePolicy::Upgrade => true,
             H2UpgradePolicy::DoNotUpgrade => false,
-            H2UpgradePolicy::Default => mesh_upgrades && !port.is_unsaid(),
+            H2UpgradePolicy::Default => mesh_upgrades && port.is_http(),
         };
         let max_concurrent_streams = http.and_then(|http| positive(http.max_concurrent_streams));
         let common = Common {

@@ -1,7 +1,8 @@
 //! How an endpoint is chosen (istio.md 2.3, 2.4).
 
 use super::any::{Empty, Percent};
-use crate::manifest::{ConsistentHash, Duration, LoadBalancer, LocalityLbSetting, SimpleLb};
+use super::priority::ByPlace;
+use crate::manifest::{ConsistentHash, Duration, LoadBalancer, SimpleLb};
 use crate::translate::Effective;
 use serde::Serialize;
 
@@ -150,18 +151,17 @@ pub struct CommonLb {
 }
 
 impl CommonLb {
-    /// With outlier detection no panic below `minHealthPercent`, which is 0 unless it is written; shares of places where
-    /// some are written.
-    pub fn of(policy: &Effective<'_>, setting: Option<&LocalityLbSetting>) -> Self {
+    /// With outlier detection no panic below `minHealthPercent`, which is 0 unless it is written; none at all where the
+    /// service itself says where requests go (`SupportsUnhealthyEndpoints` of istiod). Shares of places where some are
+    /// written.
+    pub fn of(policy: &Effective<'_>, by_place: Option<ByPlace<'_>>, is_distributed: bool) -> Self {
         let ejects = policy.outlier_detection.is_some();
-        let is_weighted = setting.is_some_and(|setting| {
+        let is_weighted = by_place.is_some_and(|ByPlace { setting, is_forced }| {
             let fails_over = !setting.failover.is_empty() || !setting.failover_priority.is_empty();
-            !setting.distribute.is_empty() || (ejects && fails_over)
+            !setting.distribute.is_empty() || ((ejects || is_forced) && fails_over)
         });
-        let panic = policy
-            .outlier_detection
-            .as_ref()
-            .map(|(outlier, _)| Percent { value: f64::from(outlier.min_health_percent) });
+        let written = policy.outlier_detection.as_ref().map(|(outlier, _)| f64::from(outlier.min_health_percent));
+        let panic = if is_distributed { Some(0.0) } else { written }.map(|value| Percent { value });
         Self { healthy_panic_threshold: panic, locality_weighted_lb_config: is_weighted.then_some(Empty {}) }
     }
 

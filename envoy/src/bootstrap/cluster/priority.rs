@@ -2,14 +2,28 @@
 
 use super::endpoints::Group;
 use crate::manifest::{Distribute, Failover, LocalityLbSetting};
-use crate::translate::{Effective, Locality, Mesh};
+use crate::translate::{Effective, Known, Locality, Mesh};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What counts of where endpoints are: what a DestinationRule says, else what the mesh does; `None` where it is off
-/// (`GetLocalityLbSetting` of istiod).
-pub fn setting<'a>(policy: &Effective<'a>, mesh: &'a Mesh) -> Option<&'a LocalityLbSetting> {
+/// What counts of where endpoints are.
+#[derive(Clone, Copy, Debug)]
+pub struct ByPlace<'a> {
+    /// What is written.
+    pub setting: &'a LocalityLbSetting,
+    /// Whether places fail over also where no outlier detection leaves endpoints out.
+    pub is_forced: bool,
+}
+
+/// What a DestinationRule says, else the service itself, else the mesh; `None` where it is off (`GetLocalityLbSetting` of
+/// istiod).
+pub fn setting<'a>(policy: &Effective<'a>, known: &'a Known, mesh: &'a Mesh) -> Option<ByPlace<'a>> {
     let own = policy.load_balancer.and_then(|balancer| balancer.locality_lb_setting.as_ref());
-    Some(own.unwrap_or(&mesh.locality_lb_setting)).filter(|setting| setting.is_enabled())
+    let (setting, is_forced) = match (own, &known.distribution) {
+        (Some(own), _) => (own, false),
+        (None, Some(distribution)) => (distribution, true),
+        (None, None) => (&mesh.locality_lb_setting, false),
+    };
+    setting.is_enabled().then_some(ByPlace { setting, is_forced })
 }
 
 /// Gives places their priorities and shares. `is_resolved`: endpoints are names, for which istiod does not look at
@@ -17,18 +31,18 @@ pub fn setting<'a>(policy: &Effective<'a>, mesh: &'a Mesh) -> Option<&'a Localit
 pub fn apply(
     groups: &mut Vec<Group<'_>>,
     policy: &Effective<'_>,
-    setting: Option<&LocalityLbSetting>,
+    by_place: Option<ByPlace<'_>>,
     here: &Locality,
     labels: &BTreeMap<String, String>,
     is_resolved: bool,
 ) {
-    let Some(setting) = setting else { return };
+    let Some(ByPlace { setting, is_forced }) = by_place else { return };
     if !setting.distribute.is_empty() {
         distribute(groups, here, &setting.distribute);
         return;
     }
     // Without it nothing is ever left out, so that requests would never go elsewhere.
-    if policy.outlier_detection.is_none() {
+    if policy.outlier_detection.is_none() && !is_forced {
         return;
     }
     let by_label = !setting.failover_priority.is_empty();

@@ -5,10 +5,10 @@ mod check;
 use super::super::locality::Locality;
 use super::super::{Mesh, Notes, numbered, spec};
 use super::workload;
-use super::{Endpoint, Known, KnownPort, Origin, Resolve, Speaks};
+use super::{Endpoint, Known, KnownPort, Origin, Resolve, distribution, protocol};
 use crate::manifest::{Kind, Manifest, Manifests, Resolution, ServiceEntry, ServiceEntryPort, WorkloadEntry};
-pub use check::is_address;
 use check::{check, host_error};
+pub use check::{is_address, port_name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -34,10 +34,31 @@ struct Service<'a> {
     host: &'a str,
 }
 
+/// An endpoint of a ServiceEntry, with its ports by their names: a Service with the host in its namespace has it too.
+pub struct Lent {
+    /// Its address, labels, place and weight; it has no ports.
+    pub endpoint: Endpoint,
+    /// Its port for each named port of the ServiceEntry.
+    pub ports: BTreeMap<String, u16>,
+}
+
+/// What ServiceEntries say.
+pub struct Entries {
+    /// Every host that the proxy sees.
+    pub all: BTreeMap<String, Known>,
+    /// Endpoints with fixed addresses, by host and namespace.
+    pub lent: BTreeMap<(String, String), Vec<Lent>>,
+}
+
 /// Every host that the proxy sees, with the endpoints of all ServiceEntries of its namespace that have it. A proxy is
 /// `beside` a workload, or a gateway.
-pub fn read(manifests: &Manifests, mesh: &Mesh, beside: bool, notes: &mut Notes) -> BTreeMap<String, Known> {
-    let workloads = workload::read(manifests, notes);
+pub fn read(
+    manifests: &Manifests,
+    mesh: &Mesh,
+    beside: bool,
+    workloads: &[workload::Workload<'_>],
+    notes: &mut Notes,
+) -> Entries {
     let mut entries = vec![];
     for (index, manifest) in numbered(manifests, Kind::ServiceEntry) {
         let Some(written) = notes.spec::<ServiceEntry>(manifest) else { continue };
@@ -47,7 +68,7 @@ pub fn read(manifests: &Manifests, mesh: &Mesh, beside: bool, notes: &mut Notes)
             let message = format!("this is not exported to the proxy's namespace `{}`", manifests.namespace);
             notes.push(manifest.warning(&spec("exportTo"), &message).code("not-exported"));
         }
-        let endpoints = workload::endpoints(&written, &manifest.namespace, &workloads);
+        let endpoints = workload::endpoints(&written, &manifest.namespace, workloads);
         entries.push(Entry { index, manifest, written, exports, endpoints });
     }
     let hosts: Vec<(usize, usize, String)> = entries
@@ -65,6 +86,9 @@ pub fn read(manifests: &Manifests, mesh: &Mesh, beside: bool, notes: &mut Notes)
     let mut alike: BTreeMap<_, Vec<&Service<'_>>> = BTreeMap::new();
     for service in &services {
         alike.entry(service.identity()).or_default().push(service);
+    }
+    for same in alike.values_mut() {
+        same.sort_by_key(|service| service.age());
     }
     let mut seen: Vec<Service<'_>> = services
         .iter()
@@ -106,7 +130,38 @@ pub fn read(manifests: &Manifests, mesh: &Mesh, beside: bool, notes: &mut Notes)
         }
         (host.to_owned(), known)
     };
-    all.into_iter().map(known).collect()
+    let all = all.into_iter().map(known).collect();
+    Entries { all, lent: lent(&services) }
+}
+
+/// The endpoints that Services may have too.
+fn lent(services: &[Service<'_>]) -> BTreeMap<(String, String), Vec<Lent>> {
+    let mut lent: BTreeMap<(String, String), Vec<Lent>> = BTreeMap::new();
+    for service in services.iter().filter(|service| service.entry.written.resolution == Resolution::Static) {
+        let (host, namespace) = service.identity();
+        let by_address = service.entry.endpoints.iter().filter(|one| one.address.parse::<IpAddr>().is_ok());
+        lent.entry((host.to_owned(), namespace.to_owned())).or_default().extend(by_address.map(|endpoint| Lent {
+            endpoint: placed(endpoint, BTreeMap::new()),
+            ports: service.ports().map(|port| (port.name.clone(), number(endpoint, port))).collect(),
+        }));
+    }
+    lent
+}
+
+/// The port of an endpoint: what it maps, else the target port, else the same.
+fn number(endpoint: &WorkloadEntry, port: &ServiceEntryPort) -> u16 {
+    endpoint.ports.get(&port.name).copied().or(port.target_port).unwrap_or(port.number)
+}
+
+/// An endpoint with its place and the labels that Istio gives it.
+pub fn placed(endpoint: &WorkloadEntry, ports: BTreeMap<u16, u16>) -> Endpoint {
+    let place = locality(endpoint);
+    let mut labels = endpoint.labels.clone();
+    Locality::parse(&place).label(&mut labels);
+    if !endpoint.network.is_empty() {
+        labels.entry(NETWORK.to_owned()).or_insert_with(|| endpoint.network.clone());
+    }
+    Endpoint { address: endpoint.address.clone(), ports, labels, locality: place, weight: endpoint.weight.max(1) }
 }
 
 impl<'a> Service<'a> {
@@ -116,8 +171,8 @@ impl<'a> Service<'a> {
 
     /// Those for the proxy's namespace alone come first, then those that name it, then those for all; of these the
     /// oldest, then the first by namespace and name: never by file.
-    fn order(&self, proxy: &str) -> (u8, &'a str, &'a str, &'a str, usize) {
-        let Manifest { creation_timestamp, namespace, name, .. } = self.entry.manifest;
+    fn order(&self, proxy: &str) -> (u8, (&'a str, &'a str, &'a str, usize)) {
+        let namespace = &self.entry.manifest.namespace;
         let is_named = |one: &String| one == proxy || (one == "." && namespace == proxy);
         let export = &self.entry.exports;
         let rank = if export.is_empty() || export.iter().any(|one| one == "*") || !export.iter().any(is_named) {
@@ -125,7 +180,7 @@ impl<'a> Service<'a> {
         } else {
             u8::from(namespace != proxy)
         };
-        (rank, creation_timestamp, namespace, name, self.entry.index)
+        (rank, self.age())
     }
 
     /// What those have in common whose endpoints are one service's: host and namespace.
@@ -133,8 +188,26 @@ impl<'a> Service<'a> {
         (self.host, &self.entry.manifest.namespace)
     }
 
+    /// Its ports, but for those of UDP, of which there are no clusters.
     fn ports(&self) -> impl Iterator<Item = &'a ServiceEntryPort> + use<'a> {
-        self.entry.written.ports.iter()
+        self.entry.written.ports.iter().filter(|port| !port.protocol.eq_ignore_ascii_case("UDP"))
+    }
+
+    /// Of ServiceEntries alike the oldest comes first, then the first by namespace and name.
+    fn age(&self) -> (&'a str, &'a str, &'a str, usize) {
+        let Manifest { creation_timestamp, namespace, name, .. } = self.entry.manifest;
+        (creation_timestamp, namespace, name, self.entry.index)
+    }
+
+    fn is_selecting(&self) -> bool {
+        self.entry.written.workload_selector.is_some()
+    }
+
+    /// The ports for which its endpoints count. `DNS_ROUND_ROBIN` has one endpoint: the one that it lists is left out for
+    /// `taken` ports, for which an older ServiceEntry of this host lists some (`addInstances` of istiod's store).
+    fn ports_beside(&self, taken: &BTreeSet<u16>) -> Vec<&'a ServiceEntryPort> {
+        let may_lose = self.entry.written.resolution == Resolution::DnsRoundRobin && !self.is_selecting();
+        self.ports().filter(|port| !(may_lose && taken.contains(&port.number))).collect()
     }
 
     /// Whether both are one service: `canMergeServices` of istiod.
@@ -196,23 +269,34 @@ impl<'a> Merged<'a> {
             ports: self
                 .ports
                 .iter()
-                .map(|port| KnownPort { number: port.number, speaks: speaks(&port.protocol) })
+                .map(|port| KnownPort { number: port.number, speaks: protocol::parse(&port.protocol) })
                 .collect(),
             resolve: resolve(written.resolution),
             endpoints: vec![],
             subsets: vec![],
             policy: None,
+            distribution: distribution::of("", &manifest.annotations),
             subject_alt_names: vec![],
             forwarded_ports: forwarded.collect(),
             origin: Origin { manifest: *index, field: self.first.field() },
         };
-        let mut identities: BTreeSet<String> = written.subject_alt_names.iter().cloned().collect();
+        let all: Vec<_> = all.collect();
+        // Of the names of certificates those of the newest count: `initServiceAccounts` of istiod.
+        let newest = all.iter().max_by_key(|service| service.age());
+        let named = newest.map_or(&written.subject_alt_names, |service| &service.entry.written.subject_alt_names);
+        let mut identities: BTreeSet<String> = named.iter().cloned().collect();
+        let mut taken: BTreeSet<u16> = BTreeSet::new();
         for service in all {
-            for endpoint in service.entry.endpoints.iter().chain(&service.itself()) {
+            let ports = service.ports_beside(&taken);
+            let itself = service.itself();
+            for endpoint in service.entry.endpoints.iter().chain(&itself).filter(|_| !ports.is_empty()) {
+                if !service.is_selecting() {
+                    taken.extend(ports.iter().map(|port| port.number));
+                }
                 if !endpoint.service_account.is_empty() {
                     identities.insert(mesh.identity(&known.namespace, &endpoint.service_account));
                 }
-                known.endpoints.extend(self.resolved(endpoint, service, known.resolve));
+                known.endpoints.extend(self.resolved(endpoint, &ports, known.resolve));
             }
         }
         known.subject_alt_names = mesh.with_aliases(&identities);
@@ -221,7 +305,7 @@ impl<'a> Merged<'a> {
 
     /// An endpoint with its port for each port of the service that has one: what it maps, else the target port, else the
     /// same. Where names are resolved, ports are one by their number, else by their name, as in istiod.
-    fn resolved(&self, endpoint: &WorkloadEntry, service: &Service<'_>, resolve: Resolve) -> Option<Endpoint> {
+    fn resolved(&self, endpoint: &WorkloadEntry, listed: &[&ServiceEntryPort], resolve: Resolve) -> Option<Endpoint> {
         let by_number = matches!(resolve, Resolve::Dns | Resolve::DnsRoundRobin);
         if !by_number && endpoint.address.parse::<IpAddr>().is_err() {
             return None;
@@ -229,27 +313,12 @@ impl<'a> Merged<'a> {
         let is_same = |one: &ServiceEntryPort, two: &ServiceEntryPort| {
             if by_number { one.number == two.number } else { one.name == two.name }
         };
-        let number = |port: &ServiceEntryPort| {
-            endpoint.ports.get(&port.name).copied().or(port.target_port).unwrap_or(port.number)
-        };
         let target = |own: &&ServiceEntryPort| {
-            let port = service.ports().find(|port| is_same(own, port))?;
-            Some((own.number, number(port)))
+            let port = listed.iter().find(|port| is_same(own, port))?;
+            Some((own.number, number(endpoint, port)))
         };
         let ports: BTreeMap<u16, u16> = self.ports.iter().filter_map(target).collect();
-        let place = locality(endpoint);
-        let mut labels = endpoint.labels.clone();
-        Locality::parse(&place).label(&mut labels);
-        if !endpoint.network.is_empty() {
-            labels.entry(NETWORK.to_owned()).or_insert_with(|| endpoint.network.clone());
-        }
-        (!ports.is_empty()).then(|| Endpoint {
-            address: endpoint.address.clone(),
-            ports,
-            labels,
-            locality: place,
-            weight: endpoint.weight.max(1),
-        })
+        (!ports.is_empty()).then(|| placed(endpoint, ports))
     }
 }
 
@@ -276,14 +345,5 @@ fn resolve(written: Resolution) -> Resolve {
         Resolution::Static => Resolve::Static,
         Resolution::Dns => Resolve::Dns,
         Resolution::DnsRoundRobin => Resolve::DnsRoundRobin,
-    }
-}
-
-/// As it is written: of a ServiceEntry's port the name says nothing.
-fn speaks(protocol: &str) -> Speaks {
-    match protocol.to_ascii_uppercase().as_str() {
-        "" => Speaks::Unsaid,
-        "HTTP2" | "GRPC" => Speaks::Http2,
-        _ => Speaks::Http1,
     }
 }

@@ -7,6 +7,8 @@ use crate::manifest::{Kind, Manifest, Manifests, SliceEndpoint};
 use crate::yaml::Node;
 use std::collections::BTreeMap;
 
+/// The label of proxies and endpoints that names their node.
+pub const HOSTNAME: &str = "kubernetes.io/hostname";
 /// Labels of a node, region first.
 const PLACE: [&str; 3] = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"];
 
@@ -29,7 +31,7 @@ impl<'a> Pods<'a> {
 
     /// The labels of an endpoint and `region/zone/subzone` of it, as far as they are known: as istiod has them, a label
     /// of the pod comes before its node's place (istio.md 2.0).
-    pub fn about(&self, endpoint: &SliceEndpoint, namespace: &str) -> (BTreeMap<String, String>, String) {
+    pub fn about(&self, endpoint: &'a SliceEndpoint, namespace: &str) -> (BTreeMap<String, String>, String) {
         let mut labels = self.pod(endpoint, namespace).map(|pod| pod.labels.clone()).unwrap_or_default();
         let of_node = || {
             let node = self.nodes.get(endpoint.node_name.as_str())?;
@@ -38,6 +40,11 @@ impl<'a> Pods<'a> {
         };
         let locality = labelled_locality(&labels).or_else(of_node).unwrap_or_default();
         Locality::parse(&locality).label(&mut labels);
+        // `AugmentLabels` of istiod, whose first cluster has this name; the node is that of the pod.
+        labels.insert("topology.istio.io/cluster".into(), "Kubernetes".into());
+        if let Some(node) = self.node_of(endpoint, namespace) {
+            labels.insert(HOSTNAME.into(), node.into());
+        }
         (labels, locality)
     }
 
@@ -46,6 +53,13 @@ impl<'a> Pods<'a> {
         let account = self.pod(endpoint, namespace)?.node.at(&spec("serviceAccountName")).and_then(Node::as_str);
         // As Kubernetes has it.
         Some(mesh.identity(namespace, account.unwrap_or("default")))
+    }
+
+    /// The node of an endpoint: its pod's, else what the slice says.
+    pub fn node_of(&self, endpoint: &'a SliceEndpoint, namespace: &str) -> Option<&'a str> {
+        let of_pod =
+            self.pod(endpoint, namespace).and_then(|pod| pod.node.at(&spec("nodeName"))).and_then(Node::as_str);
+        of_pod.or(Some(endpoint.node_name.as_str())).filter(|node| !node.is_empty())
     }
 
     fn pod(&self, endpoint: &SliceEndpoint, namespace: &str) -> Option<&'a Manifest> {

@@ -1,30 +1,44 @@
-//! Services of Kubernetes, with the `EndpointSlices` of their pods where there are any.
+//! Services of Kubernetes, with the `EndpointSlices` of their pods where there are any, the `WorkloadEntries` that they
+//! select, and endpoints of ServiceEntries with their host (istio.md 2.0).
 
-use super::super::{Mesh, Notes, Options, numbered, spec};
-use super::entry::is_seen_by;
-use super::pod::Pods;
-use super::{Endpoint, Known, KnownPort, Origin, Resolve, Speaks};
+mod endpoints;
+
+use super::super::{Notes, Options, numbered, spec};
+use super::entry::{Lent, is_seen_by};
+use super::pod::{HOSTNAME, Pods};
+use super::workload::Workload;
+use super::{Known, KnownPort, Origin, Resolve, distribution, protocol};
 use crate::manifest::{EndpointSlice, Kind, Manifest, Manifests, Service, ServicePort};
 use crate::yaml::Path;
+use endpoints::{Endpoints, Found};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 /// The label of a slice that names its Service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
-
-/// The annotation of a Service that is its `exportTo` to Istio.
+/// Who sees a Service, divided by `,`.
 const EXPORT_TO: &str = "networking.istio.io/exportTo";
+/// What certificates of its endpoints may say beside what those of its pods do: whole names, and accounts.
+const ACCOUNTS: [&str; 2] = ["alpha.istio.io/canonical-serviceaccounts", "alpha.istio.io/kubernetes-serviceaccounts"];
 
-/// Who sees a Service: what its annotation says (`ConvertService` of istiod), else what the mesh does.
-fn exports(manifest: &Manifest, mesh: &Mesh) -> Vec<String> {
-    let annotated = manifest.annotations.get(EXPORT_TO).filter(|text| !text.is_empty());
-    let written: Vec<String> =
-        annotated.into_iter().flat_map(|text| text.split(',')).map(|one| one.trim().to_owned()).collect();
-    mesh.services.or_default(&written)
+/// What there is beside Services.
+pub struct Beside<'a> {
+    /// `WorkloadEntries`.
+    pub workloads: &'a [Workload<'a>],
+    /// Endpoints of ServiceEntries, by host and namespace.
+    pub lent: &'a BTreeMap<(String, String), Vec<Lent>>,
+    /// Whether a workload is, for which hosts of its own namespace come first; else it is a gateway.
+    pub is_own: bool,
 }
 
-/// Adds those that no ServiceEntry has the host of: that one knows its endpoints.
-pub fn add(manifests: &Manifests, options: &Options, all: &mut BTreeMap<String, Known>, notes: &mut Notes) {
+/// Adds Services. One takes the place of a ServiceEntry with its host, but for one of the proxy's own namespace, and has
+/// the endpoints of those of its own (`appendSidecarServices` of istiod).
+pub fn add(
+    manifests: &Manifests,
+    options: &Options,
+    beside: &Beside<'_>,
+    all: &mut BTreeMap<String, Known>,
+    notes: &mut Notes,
+) {
     let Options { domain, mesh, .. } = options;
     let slices = slices(manifests, notes);
     let mut by_service: BTreeMap<_, Vec<&Slice<'_>>> = BTreeMap::new();
@@ -36,43 +50,119 @@ pub fn add(manifests: &Manifests, options: &Options, all: &mut BTreeMap<String, 
     for (index, manifest) in numbered(manifests, Kind::Service) {
         named.insert((&manifest.namespace, &manifest.name));
         let Some(service) = notes.spec::<Service>(manifest) else { continue };
-        if !is_seen_by(&exports(manifest, mesh), &manifests.namespace, &manifest.namespace) {
-            let message = format!("this is not exported to the proxy's namespace `{}`", manifests.namespace);
-            let name = Path::root().field("metadata").field("name");
-            let found = manifest.warning(&name, &message).code("not-exported");
-            notes.push(found.help(format!("its annotation `{EXPORT_TO}` says so, or the mesh's `defaultServiceExportTo`")));
+        let name = Path::root().field("metadata").field("name");
+        if service.is_alias() {
+            continue;
+        }
+        if !is_exported(manifest, manifests, options, notes) {
             continue;
         }
         let host = format!("{}.{}.svc.{domain}", manifest.name, manifest.namespace).to_ascii_lowercase();
         let ports = tcp_ports(manifest, &service, notes);
-        let mut identities = BTreeSet::new();
-        let (resolve, endpoints) = match by_service.get(&(manifest.namespace.as_str(), manifest.name.as_str())) {
-            None => (Resolve::Dns, vec![by_name(&host, &service, &ports)]),
-            Some(own) => (Resolve::Static, by_address(own, &ports, &pods, mesh, &mut identities)),
+        let own = all.get(&host).is_some_and(|entry| beside.is_own && entry.namespace == manifests.namespace);
+        if own && manifest.namespace != manifests.namespace {
+            continue;
+        }
+        let found = Endpoints {
+            host: &host,
+            manifest,
+            service: &service,
+            ports: &ports,
+            slices: by_service.get(&(manifest.namespace.as_str(), manifest.name.as_str())).map(Vec::as_slice),
+            pods: &pods,
+            mesh,
         };
+        let Found { resolve, mut endpoints, mut identities } = found.all(beside);
+        if resolve == Resolve::Static && service.internal_traffic_policy == "Local" {
+            keep_local(&mut endpoints, options, manifest, notes);
+        }
         if endpoints.is_empty() {
             let message = format!("no endpoint of `{host}` is ready: requests to it get 503");
-            notes.push(manifest.warning(&Path::root().field("metadata").field("name"), &message).code("no-endpoints"));
+            notes.push(manifest.warning(&name, &message).code("no-endpoints"));
         }
-        let ports = ports.into_iter().map(|(_, known)| known).collect();
-        all.entry(host.clone()).or_insert_with(|| Known {
-            host,
+        identities.extend(accounts(manifest, options));
+        let known = Known {
+            host: host.clone(),
             namespace: manifest.namespace.clone(),
-            ports,
+            ports: ports.iter().map(|(_, known)| *known).collect(),
             resolve,
             endpoints,
             subsets: vec![],
+            distribution: distribution::of(&service.traffic_distribution, &manifest.annotations),
             policy: None,
             subject_alt_names: mesh.with_aliases(&identities),
             forwarded_ports: BTreeMap::new(),
             origin: Origin { manifest: index, field: "ports".into() },
-        });
+        };
+        if let Some(entry) = all.insert(host, known) {
+            notes.all.extend(overruled(manifests, &entry, manifest, &ports));
+        }
     }
     for slice in slices.iter().filter(|slice| !named.contains(&slice.identity())) {
         let path = Path::root().field("metadata").field("labels").field(SERVICE_NAME);
         let message = format!("there is no Service `{}/{}`", slice.manifest.namespace, slice.service());
         notes.push(slice.manifest.warning(&path, &message).code("unknown-host"));
     }
+}
+
+/// Whether the proxy's namespace sees a Service: what its annotation says, else the mesh. One that it does not see is told.
+fn is_exported(manifest: &Manifest, manifests: &Manifests, options: &Options, notes: &mut Notes) -> bool {
+    let written = manifest.annotations.get(EXPORT_TO).filter(|written| !written.is_empty());
+    let names: Vec<String> = written.iter().flat_map(|names| names.split(',')).map(|name| name.trim().into()).collect();
+    let sees = is_seen_by(&options.mesh.services.or_default(&names), &manifests.namespace, &manifest.namespace);
+    if !sees {
+        let metadata = Path::root().field("metadata");
+        let message = format!("this is not exported to the proxy's namespace `{}`", manifests.namespace);
+        notes.push(if written.is_some() {
+            manifest.warning(&metadata.field("annotations").field(EXPORT_TO), &message).code("not-exported")
+        } else {
+            let found = manifest.warning(&metadata.field("name"), &message).code("not-exported");
+            found.help("the mesh's `defaultServiceExportTo` says so")
+        });
+    }
+    sees
+}
+
+/// `internalTrafficPolicy: Local`: only endpoints of the proxy's node, which its label tells.
+fn keep_local(endpoints: &mut Vec<super::Endpoint>, options: &Options, manifest: &Manifest, notes: &mut Notes) {
+    if let Some(node) = options.labels.get(HOSTNAME) {
+        endpoints.retain(|endpoint| endpoint.labels.get(HOSTNAME) == Some(node));
+        return;
+    }
+    let message = "only endpoints of the proxy's node would count, and its node is not known: all of them do";
+    let found = manifest.warning(&spec("internalTrafficPolicy"), message).code("ignored-field");
+    notes.push(found.help(format!("call it with `--labels {HOSTNAME}=NODE`")));
+}
+
+/// Names that annotations give to certificates of the endpoints.
+fn accounts(manifest: &Manifest, options: &Options) -> Vec<String> {
+    let [whole, accounts] = ACCOUNTS.map(|key| manifest.annotations.get(key).map(String::as_str).unwrap_or_default());
+    let split = |written: &str| written.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let mut all = split(whole);
+    all.extend(split(accounts).iter().map(|account| options.mesh.identity(&manifest.namespace, account)));
+    all
+}
+
+/// What a ServiceEntry loses to a Service with its host.
+fn overruled(
+    manifests: &Manifests,
+    entry: &Known,
+    service: &Manifest,
+    ports: &[(&ServicePort, KnownPort)],
+) -> Option<crate::diagnostic::Diagnostic> {
+    let manifest = manifests.all.get(entry.origin.manifest)?;
+    let has = |number: u16| ports.iter().any(|(_, port)| port.number == number);
+    let lost: Vec<_> =
+        entry.ports.iter().filter(|port| !has(port.number)).map(|port| port.number.to_string()).collect();
+    let is_beside = entry.namespace == service.namespace;
+    let id = format!("{}/{}", service.namespace, service.name);
+    let message = match (is_beside, lost.as_slice()) {
+        (true, []) => return None,
+        (true, lost) => format!("the Service `{id}` has this host: its ports count, and not {}", lost.join(", ")),
+        (false, _) => format!("the Service `{id}` has this host: this has no effect"),
+    };
+    let found = manifest.warning(&spec(&entry.origin.field), &message).code("ignored-field");
+    Some(found.also(service.place(&Path::root().field("metadata").field("name")), "this one counts"))
 }
 
 /// An `EndpointSlice` with its manifest.
@@ -103,53 +193,9 @@ fn slices<'a>(manifests: &'a Manifests, notes: &mut Notes) -> Vec<Slice<'a>> {
     slices
 }
 
-/// Without slices the pods are not known, but where Envoy runs the name may be: to the cluster IP. A headless Service
-/// has none, so its name is that of the pods, who listen on the target port.
-fn by_name(host: &str, service: &Service, ports: &[(&ServicePort, KnownPort)]) -> Endpoint {
-    let headless = service.cluster_ip.is("None");
-    let target = |port: &ServicePort, number: u16| port.target_port.number().filter(|_| headless).unwrap_or(number);
-    Endpoint {
-        address: host.to_owned(),
-        ports: ports.iter().map(|(port, known)| (known.number, target(port, known.number))).collect(),
-        labels: BTreeMap::new(),
-        locality: String::new(),
-        weight: 1,
-    }
-}
-
-/// Endpoints that take requests, by address; ports are mapped by name. What their certificates say is added.
-fn by_address(
-    slices: &[&Slice<'_>],
-    ports: &[(&ServicePort, KnownPort)],
-    pods: &Pods<'_>,
-    mesh: &Mesh,
-    identities: &mut BTreeSet<String>,
-) -> Vec<Endpoint> {
-    let mut all: BTreeMap<&str, Endpoint> = BTreeMap::new();
-    for Slice { manifest, written: slice } in slices {
-        let number = |port: &ServicePort| {
-            slice.ports.iter().find(|own| own.name == port.name).map(|own| own.port.unwrap_or(port.port))
-        };
-        let mapped: BTreeMap<u16, u16> =
-            ports.iter().filter_map(|(port, known)| Some((known.number, number(port)?))).collect();
-        let ready = slice.endpoints.iter().filter(|endpoint| endpoint.takes_requests());
-        // Names are no addresses, and the others of an endpoint are the same pod.
-        let addressed = ready.filter_map(|endpoint| Some((endpoint, endpoint.addresses.first()?)));
-        for (written, address) in addressed.filter(|(_, address)| address.parse::<IpAddr>().is_ok()) {
-            identities.extend(pods.identity(written, &manifest.namespace, mesh));
-            let endpoint = all.entry(address).or_insert_with(|| {
-                let (labels, locality) = pods.about(written, &manifest.namespace);
-                Endpoint { address: address.clone(), ports: BTreeMap::new(), labels, locality, weight: 1 }
-            });
-            endpoint.ports.extend(&mapped);
-        }
-    }
-    all.into_values().collect()
-}
-
 /// The ports of a Service that speak TCP; the others are told and left out.
 fn tcp_ports<'a>(manifest: &Manifest, service: &'a Service, notes: &mut Notes) -> Vec<(&'a ServicePort, KnownPort)> {
-    let mut ports = vec![];
+    let mut ports: Vec<(&ServicePort, KnownPort)> = vec![];
     for (index, port) in service.ports.iter().enumerate() {
         let protocol = port.protocol.to_ascii_uppercase();
         if !matches!(protocol.as_str(), "" | "TCP") {
@@ -157,82 +203,16 @@ fn tcp_ports<'a>(manifest: &Manifest, service: &'a Service, notes: &mut Notes) -
             notes.push(manifest.warning(&spec(&format!("ports[{index}].protocol")), &message).code("ignored-port"));
             continue;
         }
-        let speaks = speaks(if port.app_protocol.is_empty() { &port.name } else { &port.app_protocol });
+        if ports.iter().any(|(_, earlier)| earlier.number == port.port) {
+            let path = spec(&format!("ports[{index}].port"));
+            notes.push(manifest.error(&path, &format!("the port `{}` is listed twice", port.port)));
+            continue;
+        }
+        let speaks = protocol::of_service_port(port.port, &port.name, &port.app_protocol);
         ports.push((port, KnownPort { number: port.port, speaks }));
     }
     ports
 }
 
-/// What `appProtocol` says, or else the name up to its `-` (istio.md 2.2).
-fn speaks(written: &str) -> Speaks {
-    let written = written.to_ascii_lowercase();
-    let written = written.strip_prefix("kubernetes.io/").unwrap_or(&written);
-    let protocol =
-        if written.starts_with("grpc-web") { "grpc-web" } else { written.split('-').next().unwrap_or_default() };
-    match protocol {
-        "http2" | "grpc" | "grpc-web" | "h2c" => Speaks::Http2,
-        "http" => Speaks::Http1,
-        _ => Speaks::Unsaid,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::super::super::tests::{manifests, told};
-    use super::super::super::{Model, Options};
-    use super::Resolve;
-
-    const LIST: &str = "
-apiVersion: v1
-kind: List
-items:
-- apiVersion: v1
-  kind: Service
-  metadata: {name: shop, namespace: demo}
-  spec:
-    clusterIP: 10.96.0.7
-    ports: [{name: http, port: 80, targetPort: web}, {name: grpc, port: 90, targetPort: 9090}]
-- apiVersion: discovery.k8s.io/v1
-  kind: EndpointSlice
-  metadata: {name: shop-1, namespace: demo, labels: {kubernetes.io/service-name: shop}, generation: 3}
-  addressType: IPv4
-  ports: [{name: http, port: 8080, protocol: TCP}, {name: grpc, port: 9090, protocol: TCP}]
-  endpoints:
-  - {addresses: [10.0.0.2], conditions: {ready: true, serving: true, terminating: false}, zone: eu-a, nodeName: n1}
-  - {addresses: [10.0.0.1], targetRef: {kind: Pod, name: shop-a}}
-  - {addresses: [10.0.0.3], conditions: {ready: false}}
-  - {addresses: [10.0.0.4], conditions: {ready: true, terminating: true}}
-- apiVersion: discovery.k8s.io/v1
-  kind: EndpointSlice
-  metadata: {name: shop-2, namespace: demo, labels: {kubernetes.io/service-name: shop}}
-  addressType: IPv4
-  ports: [{name: http, port: 8081}]
-  endpoints: [{addresses: [10.0.0.5]}]
-";
-
-    #[test]
-    fn a_services_slices_are_its_endpoints_each_with_the_ports_of_its_slice() {
-        let manifests = manifests(&[LIST]);
-        let model = Model::new(&manifests, &Options::default()).unwrap_or_else(|said| panic!("{said:?}"));
-        let known = &model.services()["shop.demo.svc.cluster.local"];
-        assert_eq!(known.resolve, Resolve::Static);
-        let shown: Vec<_> =
-            known.endpoints.iter().map(|endpoint| format!("{} {:?}", endpoint.address, endpoint.ports)).collect();
-        assert_eq!(shown, ["10.0.0.1 {80: 8080, 90: 9090}", "10.0.0.2 {80: 8080, 90: 9090}", "10.0.0.5 {80: 8081}"]);
-    }
-
-    #[test]
-    fn a_service_of_which_no_endpoint_is_ready_and_a_slice_of_no_service_are_told() {
-        let none = LIST
-            .replace("{ready: true, serving", "{ready: false, serving")
-            .replace("  - {addresses: [10.0.0.1], targetRef: {kind: Pod, name: shop-a}}\n", "")
-            .replace("{addresses: [10.0.0.5]}", "");
-        assert_eq!(
-            told(&[&none]),
-            ["warning a.yaml:6:20: no endpoint of `shop.demo.svc.cluster.local` is ready: requests to it get 503"]
-        );
-        let other =
-            LIST.replace("labels: {kubernetes.io/service-name: shop}}", "labels: {kubernetes.io/service-name: shpo}}");
-        assert_eq!(told(&[&other]), ["warning a.yaml:22:82: there is no Service `demo/shpo`"]);
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! `WorkloadEntries`: endpoints that ServiceEntries select by their labels (istio.md 2.0).
 
 use super::super::{Notes, numbered, selector, spec};
-use super::entry::is_address;
+use super::entry::{is_address, port_name};
 use crate::manifest::{Kind, Manifests, ServiceEntry, WorkloadEntry};
 use std::collections::BTreeMap;
 
@@ -20,6 +20,16 @@ pub fn read<'a>(manifests: &'a Manifests, notes: &mut Notes) -> Vec<Workload<'a>
             let message = format!("`{}` is no IP address and no name", written.address.escape_debug());
             notes.push(manifest.error(&spec("address"), &message));
         }
+        if written.address.is_empty() && written.network.is_empty() {
+            notes.push(manifest.error(&spec(""), "`address` is missing").help("write an IP address or a name"));
+        }
+        for (name, number) in &written.ports {
+            let path = spec("ports").field(name);
+            port_name(manifest, &path, name, notes);
+            if *number == 0 {
+                notes.push(manifest.error(&path, "`0` is out of range: 1 to 65535"));
+            }
+        }
         selector::labels(manifest, "labels", &written.labels, notes);
         written.labels.extend(manifest.labels.clone());
         all.insert((&manifest.namespace, &manifest.name), Workload { namespace: &manifest.namespace, written });
@@ -27,12 +37,36 @@ pub fn read<'a>(manifests: &'a Manifests, notes: &mut Notes) -> Vec<Workload<'a>
     all.into_values().collect()
 }
 
+impl Workload<'_> {
+    /// It, where it is of this namespace and has these labels.
+    pub fn selected(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Option<&WorkloadEntry> {
+        let has = |(key, value): (&String, &String)| self.written.labels.get(key) == Some(value);
+        (self.namespace == namespace && labels.iter().all(has)).then_some(&self.written)
+    }
+}
+
 /// The endpoints of a ServiceEntry: those that it lists, or those of its namespace that it selects.
 pub fn endpoints(entry: &ServiceEntry, namespace: &str, workloads: &[Workload<'_>]) -> Vec<WorkloadEntry> {
     let Some(selector) = &entry.workload_selector else { return entry.endpoints.clone() };
-    let is_selected = |workload: &&Workload<'_>| {
-        let labels = &workload.written.labels;
-        workload.namespace == namespace && selector.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
-    };
-    workloads.iter().filter(is_selected).map(|workload| workload.written.clone()).collect()
+    workloads.iter().filter_map(|workload| workload.selected(namespace, &selector.labels)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::told;
+
+    #[test]
+    fn what_is_selected_is_checked_as_what_is_listed() {
+        let workload = "apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: a, namespace: shop}
+spec: {labels: {app: a}, ports: {a_b: 1, c: 0}}
+";
+        let said = [
+            "error a.yaml:4:1: `address` is missing",
+            "error a.yaml:4:34: `a_b` is no name of a port",
+            "error a.yaml:4:42: `0` is out of range: 1 to 65535",
+        ];
+        assert_eq!(told(&[workload]), said);
+    }
 }

@@ -1,7 +1,8 @@
 //! Rules of istiod's validation of ServiceEntries.
 
-use super::super::super::name::{is_label, is_wildcard_host};
+use super::super::super::name::{is_any_label, is_label, is_wildcard_host};
 use super::super::super::{Notes, selector, spec};
+use super::super::protocol;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::manifest::{Manifest, Resolution, ServiceEntry};
 use crate::yaml::Path;
@@ -72,6 +73,14 @@ pub fn check(manifest: &Manifest, entry: &ServiceEntry, notes: &mut Notes) {
     endpoints(manifest, entry, notes);
 }
 
+/// Notes a name of a port that is no label of DNS (Istio's `ValidatePortName`).
+pub fn port_name(manifest: &Manifest, path: &Path, name: &str, notes: &mut Notes) {
+    if !is_any_label(name) {
+        let found = manifest.error(path, &format!("`{}` is no name of a port", name.escape_debug()));
+        notes.push(found.help("write letters, digits and `-`, at most 63"));
+    }
+}
+
 /// Whether it is an IP address, or a subnet as `10.0.0.0/8`.
 fn is_subnet(written: &str) -> bool {
     let (address, length) = written.split_once('/').unwrap_or((written, "0"));
@@ -109,7 +118,9 @@ fn ports(manifest: &Manifest, entry: &ServiceEntry, notes: &mut Notes) {
         notes.push(found.help("write `protocol: HTTP`, by which hosts can be told apart"));
     }
     if entry.ports.is_empty() {
-        notes.push(manifest.error(&spec(""), "`ports` is missing: a host needs a port"));
+        // As in Istio, which takes it and makes nothing of it.
+        let message = "a ServiceEntry without `ports` makes no cluster: nothing can be sent to its hosts";
+        notes.push(manifest.warning(&spec(""), message).code("no-endpoints").help("write the `ports` of its hosts"));
     }
     for (index, port) in entry.ports.iter().enumerate() {
         let at = |field: &str| spec(&format!("ports[{index}].{field}"));
@@ -120,6 +131,7 @@ fn ports(manifest: &Manifest, entry: &ServiceEntry, notes: &mut Notes) {
             notes.push(manifest.error(&at("targetPort"), "`0` is out of range: 1 to 65535"));
         }
         notes.all.extend(protocol_error(manifest, &at("protocol"), &port.protocol));
+        port_name(manifest, &at("name"), &port.name, notes);
         let earlier = entry.ports.iter().take(index);
         if earlier.clone().any(|other| other.number == port.number) {
             notes.push(manifest.error(&at("number"), &format!("the port `{}` is listed twice", port.number)));
@@ -166,15 +178,44 @@ fn endpoints(manifest: &Manifest, entry: &ServiceEntry, notes: &mut Notes) {
 
 /// What is wrong with the protocol of a ServiceEntry's port. Without one Istio looks at the name, or sniffs.
 fn protocol_error(manifest: &Manifest, path: &Path, written: &str) -> Option<Diagnostic> {
-    const LATER: [&str; 8] = ["HTTPS", "TCP", "TLS", "MONGO", "REDIS", "MYSQL", "UDP", "GRPC-WEB"];
-    let protocol = written.to_ascii_uppercase();
-    if matches!(protocol.as_str(), "" | "HTTP" | "HTTP2" | "GRPC") {
+    let known = |name: &&str| name.eq_ignore_ascii_case(written);
+    if written.eq_ignore_ascii_case("UDP") {
+        return Some(manifest.warning(path, "the port is left out: no request comes by `UDP`").code("ignored-port"));
+    }
+    if written.is_empty() || protocol::NAMES.iter().any(known) {
         return None;
     }
-    let message = if LATER.contains(&protocol.as_str()) {
-        format!("the protocol `{written}` is not supported yet")
-    } else {
-        format!("unknown protocol `{}`", written.escape_debug())
-    };
-    Some(manifest.error(path, &message).help("write `HTTP`, `HTTP2` or `GRPC`"))
+    let mut found = manifest.error(path, &format!("unknown protocol `{}`", written.escape_debug()));
+    let near = did_you_mean(&written.to_ascii_uppercase(), protocol::NAMES);
+    found.help = near.or_else(|| Some("write `HTTP`, `HTTP2`, `GRPC`, `HTTPS`, `TLS` or `TCP`".to_owned()));
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::super::tests::told;
+
+    const ENTRY: &str = "apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: a, namespace: shop}
+spec: {hosts: [a.example], resolution: STATIC, PORTS}
+";
+
+    #[test]
+    fn names_of_ports_are_labels_in_any_case() {
+        for (name, said) in [("HTTP-1", ""), ("HTTP_1", "`HTTP_1`"), ("''", "``"), ("a.b", "`a.b`")] {
+            let ports =
+                format!("ports: [{{number: 80, protocol: HTTP, name: {name}}}], endpoints: [{{address: 10.0.0.1}}]");
+            let expected = format!("error a.yaml:4:93: {said} is no name of a port");
+            let expected: Vec<&str> = Some(expected.as_str()).filter(|_| !said.is_empty()).into_iter().collect();
+            assert_eq!(told(&[&ENTRY.replace("PORTS", &ports)]), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_service_entry_without_ports_is_taken_as_in_istio_and_told_of() {
+        let said =
+            "warning a.yaml:4:1: a ServiceEntry without `ports` makes no cluster: nothing can be sent to its hosts";
+        assert_eq!(told(&[&ENTRY.replace("PORTS", "endpoints: [{address: 10.0.0.1}]")]), [said]);
+    }
 }

@@ -1,0 +1,50 @@
+//! Services of type `ExternalName`: another name for a host, and no destination themselves.
+
+use super::super::numbered;
+use super::super::virtual_service::Routed;
+use crate::manifest::{Kind, Manifests, Service};
+use std::collections::BTreeMap;
+use switchyard_filter::compile::resolve;
+use switchyard_filter::document::{Destination, PortSelector};
+
+/// What an alias stands for.
+struct Concrete {
+    host: String,
+    /// The only port of the alias.
+    port: Option<u16>,
+}
+
+/// Sends what routes to an alias to the host that it stands for, as istiod does (`GetDestinationCluster`): the only port
+/// of the alias is meant where a destination names none.
+pub fn follow(manifests: &Manifests, domain: &str, routed: &mut [Routed]) {
+    let aliases = aliases(manifests, domain);
+    if aliases.is_empty() {
+        return;
+    }
+    for one in routed {
+        let namespace = one.written.namespace.clone();
+        let follow = |destination: &mut Destination| {
+            let Some(concrete) = aliases.get(&resolve(&destination.host, &namespace, domain)) else { return };
+            destination.host.clone_from(&concrete.host);
+            if destination.port.is_none() {
+                destination.port = concrete.port.map(|number| PortSelector { number });
+            }
+        };
+        for rule in &mut one.written.http {
+            rule.route.iter_mut().map(|route| &mut route.destination).for_each(follow);
+            rule.mirror.iter_mut().for_each(follow);
+            rule.mirrors.iter_mut().filter_map(|mirror| mirror.destination.as_mut()).for_each(follow);
+        }
+    }
+}
+
+fn aliases(manifests: &Manifests, domain: &str) -> BTreeMap<String, Concrete> {
+    let one = |manifest: &crate::manifest::Manifest| {
+        // What is wrong with it is told where Services are read.
+        let service = manifest.read_spec::<Service>().ok().filter(Service::is_alias)?;
+        let host = format!("{}.{}.svc.{domain}", manifest.name, manifest.namespace).to_ascii_lowercase();
+        let port = if let [port] = service.ports.as_slice() { Some(port.port) } else { None };
+        Some((host, Concrete { host: service.external_name.trim_end_matches('.').to_ascii_lowercase(), port }))
+    };
+    numbered(manifests, Kind::Service).filter_map(|(_, manifest)| one(manifest)).collect()
+}
