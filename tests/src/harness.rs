@@ -3,6 +3,7 @@
 //! The harness knows processes, sockets and bytes, and nothing of policies: what Envoy is told to do is a file.
 
 mod admin;
+mod app;
 mod certificates;
 mod client;
 mod echo;
@@ -14,6 +15,7 @@ mod tls;
 pub(crate) mod tools;
 
 pub use admin::Admin;
+pub use app::{App, Calls};
 pub use certificates::{Ca, Certificate};
 pub use client::{Client, Request, Response};
 pub use echo::{Echo, EchoBuilder, Load, Received};

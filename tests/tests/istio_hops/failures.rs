@@ -127,12 +127,12 @@ impl Failures {
                 strategy.to_lowercase().replace('_', "-")
             )
         };
-        let (missing, refused, trap) = (word("missing"), word("refused"), word("trap"));
+        let (missing, refused, trap_name) = (word("missing"), word("refused"), word("trap"));
         let nowhere = self.chain.missing_image("nowhere");
         self.apply(&missing, place, &nowhere, strategy, false).await;
         self.apply(&refused, place, &self.url, strategy, false).await;
-        self.apply(&trap, place, &self.trap, strategy, false).await;
-        let plans = [&missing, &refused, &trap].map(|name| self.proxy(place, name, name));
+        self.apply(&trap_name, place, &self.trap, strategy, false).await;
+        let plans = [&missing, &refused, &trap_name].map(|name| self.proxy(place, name, name));
         let (missing, old, trap) = tokio::try_join!(
             self.chain.agent(&plans[0]).start(),
             self.chain.stock(&plans[1]).start(),
@@ -152,8 +152,15 @@ impl Failures {
         drop(old);
         let young = self.chain.stock(&self.proxy(place, &word("young"), &refused)).start().await.unwrap();
         let young = self.steady(&young).await;
-        let trap = self.traps(&trap).await;
-        vec![(MISSING, missing), (REFUSED, still), (REFUSED_AT_START, young), (TRAP, trap)]
+        let trapped = self.traps(&trap).await;
+        // Until the WasmPlugin changes.
+        self.apply(&trap_name, place, &self.url, strategy, false).await;
+        let decides = async || match self.ask(&trap, false).await {
+            word if word == "decided" => Ok(()),
+            word => Err(format!("after a trap and another WasmPlugin: {word}")),
+        };
+        eventually(PATIENCE, decides).await.unwrap();
+        vec![(MISSING, missing), (REFUSED, still), (REFUSED_AT_START, young), (TRAP, trapped)]
     }
 
     /// What becomes of every request, in words: the first answer of an upstream or of Envoy, three more, and one after a

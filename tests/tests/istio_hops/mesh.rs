@@ -1,7 +1,7 @@
 //! The mesh that is asked: a gateway, productcatalog behind its sidecar, two versions of catalogdetail, and a service that no
 //! policy names.
 
-use super::app::{App, CALL};
+use super::app::{self, CALL};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use switchyard_envoy::manifest::{Input, read_sources};
 use switchyard_envoy::translate::Options;
 use switchyard_envoy::yaml;
 use switchyard_tests::chain::{Chain, Running, eventually, service};
-use switchyard_tests::harness::{Client, Echo, Request, Response, latin1};
+use switchyard_tests::harness::{App, Client, Echo, Request, Response, latin1};
 use switchyard_tests::istio::Proxy;
 
 /// How long a change may take from kubectl to Envoy: 2 s alone.
@@ -55,7 +55,7 @@ impl Mesh {
         let echo = |name: &str| Echo::named(name).at(([0, 0, 0, 0], 0).into()).obeying().recording().start();
         let (v1, v2) = (echo("v1").await.unwrap(), echo("v2").await.unwrap());
         let elsewhere = echo("elsewhere").await.unwrap();
-        let app = App::start().await;
+        let app = app::start().await;
         let gateway = Proxy::gateway("gateway", &namespace, [80]).labelled([("hops".into(), namespace.clone())]);
         let mut sidecar =
             Proxy::sidecar("productcatalog", &namespace, [3000]).labelled([("app".into(), "productcatalog".into())]);

@@ -23,8 +23,7 @@ pub fn mesh() -> Value {
 /// What README has people type to learn of each rule's agreement with Istio, with this log for the workload's.
 async fn agreements(log: &str) -> BTreeMap<String, String> {
     let readme = readme();
-    let typed =
-        readme.lines().find_map(|line| line.strip_prefix("kubectl logs deploy/productcatalog -c istio-proxy | "));
+    let typed = readme.lines().find_map(|line| Some(line.strip_prefix("kubectl logs ")?.split_once(" | ")?.1));
     let output = run("sh", &["-c", typed.expect("a command")], log).await.well();
     output.written.iter().filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.into(), b.into())).collect()
 }

@@ -201,11 +201,11 @@ pub async fn two_hops(proxies: &Proxies) {
     let direct = send_all(&proxies.gateway, 80, (0..100).map(|uid| user(edge(), &uid.to_string())).collect()).await;
     let seen = send_all(&proxies.gateway, 80, (0..100).map(products).collect()).await;
     for (seen, direct) in seen.iter().zip(&direct) {
-        let headers = seen.detail["body"]["headers"].as_array().unwrap();
+        let headers = seen.called["headers"].as_array().unwrap();
         let tags: Vec<_> = headers.iter().filter(|header| header[0] == "user-type").map(|header| &header[1]).collect();
         assert_eq!(seen.header("user-type"), direct.header("user-type"));
         assert_eq!(tags, [seen.header("user-type")], "{seen:?}");
-        assert_eq!(seen.detail["cluster"], to(direct.subset()), "{seen:?}");
+        assert_eq!(seen.called["cluster"], to(direct.subset()), "{seen:?}");
     }
     assert!(direct.iter().any(|seen| seen.header("user-type") == "internal"));
 }
@@ -219,7 +219,7 @@ pub async fn one_delay_on_two_hops(proxies: &Proxies) {
             "failing" => (503, "FI"),
             _ => (200, "-"),
         };
-        let (inner, inner_flags) = (&seen.detail["status"], &seen.detail["flags"]);
+        let (inner, inner_flags) = (&seen.called["status"], &seen.called["flags"]);
         assert_eq!(
             (seen.status, &*seen.flags, inner, inner_flags),
             (200, "", &json!(status), &json!(flags)),

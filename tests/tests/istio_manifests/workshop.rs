@@ -1,6 +1,6 @@
 //! The workshop of `manifests/` in a mesh: what people do with `kubectl`, and what kubelet would make of it.
 
-use super::productcatalog::ProductCatalog;
+use super::productcatalog;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use switchyard_tests::chain::Chain;
-use switchyard_tests::harness::{Client, Echo, Request, Response};
+use switchyard_tests::harness::{App, Client, Echo, Request, Response};
 use switchyard_tests::istio::Proxy;
 use switchyard_tests::{chain, harness};
 use tempfile::TempDir;
@@ -23,7 +23,7 @@ pub struct Workshop {
     pub chain: &'static Chain,
     pub v1: Echo,
     pub v2: [Echo; 2],
-    pub productcatalog: ProductCatalog,
+    pub productcatalog: App,
     url: String,
     folder: TempDir,
 }
@@ -41,7 +41,7 @@ impl Workshop {
         let url = chain.image("0.1.0").await?;
         let echo = |name: &str| Echo::named(name).at(([0, 0, 0, 0], 0).into()).obeying().start();
         let (v1, v2) = (echo("v1").await?, [echo("v2-a").await?, echo("v2-b").await?]);
-        let productcatalog = ProductCatalog::start().await?;
+        let productcatalog = productcatalog::start().await?;
         chain.kubectl(&["apply", "-k", "manifests/base", "--validate=strict"]).await?;
         let folder = TempDir::new().map_err(|error| error.to_string())?;
         let workshop = Self { chain, v1, v2, productcatalog, url, folder };
@@ -170,7 +170,7 @@ pub struct Seen {
     pub uid: Option<String>,
     pub took: Duration,
     /// What productcatalog heard from catalogdetail.
-    pub detail: Value,
+    pub called: Value,
 }
 
 impl Seen {
@@ -196,7 +196,7 @@ impl Seen {
             headers,
             uid,
             took,
-            detail: body["detail"].clone(),
+            called: body["called"].clone(),
         }
     }
 
