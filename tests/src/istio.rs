@@ -49,7 +49,7 @@ pub use envoy::IstioEnvoy;
 pub use exchange::Exchange;
 pub use istiod::{Istiod, binary};
 pub(crate) use istiod::{Serving, command, revealing};
-pub use proxy::{Kind, Proxy};
+pub use proxy::{GATEWAY_NAME, Kind, Proxy};
 pub use routes::{Destination, Route, Routes, milliseconds};
 pub(crate) use sync::{dump, missing, revision};
 pub use upstream::to_upstream;

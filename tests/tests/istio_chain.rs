@@ -14,5 +14,11 @@ mod images;
 mod kubernetes;
 #[path = "istio_chain/mtls.rs"]
 mod mtls;
+#[path = "istio_chain/mtls_hops.rs"]
+mod mtls_hops;
+#[path = "istio_chain/ports.rs"]
+mod ports;
 #[path = "istio_chain/shop.rs"]
 mod shop;
+#[path = "istio_chain/waypoint.rs"]
+mod waypoint;

@@ -3,6 +3,8 @@
 
 #![cfg(not(target_family = "wasm"))]
 
+#[path = "istio_live/again.rs"]
+mod again;
 #[path = "istio_live/catalog.rs"]
 mod catalog;
 #[path = "istio_live/deleted.rs"]

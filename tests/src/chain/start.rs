@@ -6,7 +6,7 @@ use super::process::Process;
 use super::running::Running;
 use super::tools;
 use crate::harness::{Admin, envoy_binary_of, free_port, keeper};
-use crate::istio::{ENVOY, Kind, Proxy};
+use crate::istio::{ENVOY, Proxy};
 use serde_json::json;
 use std::fs;
 use std::net::SocketAddr;
@@ -106,7 +106,9 @@ impl<'a> Start<'a> {
     /// it has not within a minute, with the last lines of its log; no such Envoy.
     pub async fn start(self) -> Result<Running, String> {
         self.chain.apply_all(&self.proxy.manifests()).await?;
-        let revealed = self.chain.reveal(&self.proxy).await?;
+        // A waypoint has no routes that could be marked.
+        let revealed =
+            if self.proxy.node_type() == "waypoint" { None } else { Some(self.chain.reveal(&self.proxy).await?) };
         let folder = self.chain.proxy_folder(&self.proxy)?;
         let admin = Admin(SocketAddr::from(([127, 0, 0, 1], free_port())));
         let envoy = envoy_binary_of(&self.envoy)?;
@@ -118,7 +120,7 @@ impl<'a> Start<'a> {
         let process = Process::start(&self.proxy.name, command, &folder)?;
         let mut running = Running::new(self.proxy, admin, process);
         running.wait_until_alive().await?;
-        if self.waiting {
+        if let Some(revealed) = revealed.filter(|_| self.waiting) {
             running.wait_for(self.chain, &revealed).await?;
         }
         Ok(running)
@@ -139,8 +141,14 @@ impl<'a> Start<'a> {
         Ok(command)
     }
 
+    /// What the agent makes Envoy's bootstrap of.
+    fn template(&self, folder: &Path) -> Result<PathBuf, String> {
+        let template = tools::istio_files()?.join("envoy_bootstrap.json");
+        if self.proxy.node_type() == "waypoint" { without_metadata_discovery(&template, folder) } else { Ok(template) }
+    }
+
     async fn agent_command(&self, folder: &Path, envoy: &Path, admin: Admin) -> Result<Command, String> {
-        let Proxy { name, namespace, labels, kind, .. } = &self.proxy;
+        let Proxy { name, namespace, labels, .. } = &self.proxy;
         for part in ["data", "envoy", "etc/istio/pod"] {
             fs::create_dir_all(folder.join(part)).map_err(|error| error.to_string())?;
         }
@@ -157,10 +165,10 @@ impl<'a> Start<'a> {
             .args(["-c", LAUNCH, "sh"])
             .arg(folder.join("data"))
             .arg(tools::agent()?)
-            .args(["proxy", if *kind == Kind::Gateway { "router" } else { "sidecar" }])
+            .args(["proxy", self.proxy.node_type()])
             .args(["--domain", &format!("{namespace}.svc.cluster.local"), "--proxyLogLevel", &self.log_level])
             .arg("--templateFile")
-            .arg(tools::istio_files()?.join("envoy_bootstrap.json"))
+            .arg(self.template(folder)?)
             .envs([("POD_NAME", &**name), ("POD_NAMESPACE", namespace), ("INSTANCE_IP", self.proxy.ip())])
             .envs([("ISTIO_META_NAMESPACE", &**namespace), ("ISTIO_META_CLUSTER_ID", "Kubernetes")])
             .envs([("ISTIO_META_WORKLOAD_NAME", &**name), ("SERVICE_ACCOUNT", name)])
@@ -182,6 +190,18 @@ impl<'a> Start<'a> {
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
         Ok(command)
     }
+}
+
+/// Istio's bootstrap without what a waypoint learns of its peers by, which stock Envoy does not have.
+fn without_metadata_discovery(template: &Path, folder: &Path) -> Result<PathBuf, String> {
+    let text = fs::read_to_string(template).map_err(|error| format!("`{}`: {error}", template.display()))?;
+    let (asked, never) = ("{{- if .metadata_discovery }}", "{{- if false }}");
+    if !text.contains(asked) {
+        return Err(format!("`{}` has no `{asked}`", template.display()));
+    }
+    let path = folder.join("envoy_bootstrap.json");
+    put(&path, &text.replace(asked, never))?;
+    Ok(path)
 }
 
 /// Kubernetes' file of annotations.

@@ -9,6 +9,21 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// The label by which manifests of this harness find one proxy.
 const LABEL: &str = "switchyard-proxy";
 
+/// The label by which istiod knows the proxies of a Gateway of the Gateway API.
+pub const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
+
+/// What says that such a proxy is a waypoint.
+const MESH_CONTROLLER: [&str; 2] = ["gateway.istio.io/managed", "istio.io-mesh-controller"];
+
+/// The port of HBONE.
+const HBONE: u16 = 15008;
+
+/// An address of this machine that nobody else in this process has.
+fn loopback() -> [u8; 4] {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    [127, 3, 0, NEXT.fetch_add(1, Ordering::Relaxed)]
+}
+
 /// What a proxy is in the mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -34,6 +49,7 @@ pub struct Proxy {
     pub trusted_hops: u32,
     ports: BTreeMap<u16, u16>,
     inbound: Vec<(SocketAddr, u16)>,
+    hbone: Option<SocketAddr>,
     ip: String,
 }
 
@@ -48,6 +64,20 @@ impl Proxy {
         Self::new(Kind::Gateway, name, namespace, ports)
     }
 
+    /// The waypoint of a Gateway of the Gateway API that has its name: a gateway that is spoken to over HBONE. It listens at
+    /// the second value, an address of this machine, which a `WorkloadEntry` is to name: proxies find it as an endpoint of its
+    /// Service.
+    pub fn waypoint(name: &str, namespace: &str) -> (Self, SocketAddr) {
+        // All that speak HBONE go by this port, so that the address must be nobody's in another process either.
+        static NEXT: AtomicU8 = AtomicU8::new(64);
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let at = SocketAddr::from(([127, NEXT.fetch_add(1, Ordering::Relaxed), high, low], HBONE));
+        let mut proxy = Self::new(Kind::Gateway, name, namespace, []);
+        proxy.ip = at.ip().to_string();
+        proxy.hbone = Some(at);
+        (proxy.labelled([(GATEWAY_NAME.into(), name.into()), MESH_CONTROLLER.map(Into::into).into()]), at)
+    }
+
     fn new(kind: Kind, name: &str, namespace: &str, ports: impl IntoIterator<Item = u16>) -> Self {
         static NEXT: AtomicU8 = AtomicU8::new(1);
         // Never the address of an endpoint, which would make the proxy a workload of that service (istio.md 5.3).
@@ -60,6 +90,7 @@ impl Proxy {
             trusted_hops: 0,
             ports: ports.into_iter().map(|port| (port, free_port())).collect(),
             inbound: Vec::new(),
+            hbone: None,
             ip,
         }
     }
@@ -84,6 +115,15 @@ impl Proxy {
         Ok(SocketAddr::from(([127, 0, 0, 1], *real)))
     }
 
+    /// What istiod calls proxies like it.
+    pub(crate) fn node_type(&self) -> &'static str {
+        match (self.kind, self.hbone) {
+            (Kind::Sidecar, _) => "sidecar",
+            (Kind::Gateway, None) => "router",
+            (Kind::Gateway, Some(_)) => "waypoint",
+        }
+    }
+
     /// The ports of policies at which it listens.
     pub fn ports(&self) -> impl Iterator<Item = u16> {
         self.ports.keys().copied()
@@ -102,8 +142,7 @@ impl Proxy {
     /// With a port at which others reach its workload: the workload listens at `workload`, a port of 127.0.0.1, the
     /// sidecar at the address that is returned, whose IP is nobody else's, so that endpoints of ServiceEntries can name it.
     pub fn inbound(&mut self, workload: u16) -> SocketAddr {
-        static NEXT: AtomicU8 = AtomicU8::new(1);
-        let at = SocketAddr::from(([127, 3, 0, NEXT.fetch_add(1, Ordering::Relaxed)], free_port()));
+        let at = SocketAddr::from((loopback(), free_port()));
         self.inbound.push((at, workload));
         at
     }
@@ -115,6 +154,9 @@ impl Proxy {
             Kind::Sidecar => "SIDECAR_OUTBOUND",
             Kind::Gateway => "GATEWAY",
         };
+        if let Some(at) = self.hbone {
+            return vec![self.of_waypoint(at)];
+        }
         let moved = |(port, real): (&u16, &u16)| {
             json!({"applyTo": "LISTENER", "match": {"context": context, "listener": {"portNumber": port}},
                 "patch": {"operation": "MERGE", "value":
@@ -157,12 +199,31 @@ impl Proxy {
         all
     }
 
+    /// Its listener at its own address, and none of the filters that stock Envoy does not have. An EnvoyFilter that targets a
+    /// waypoint counts there as one of inbound listeners.
+    fn of_waypoint(&self, at: SocketAddr) -> Value {
+        let context = "SIDECAR_INBOUND";
+        let address = json!({"socket_address": {"address": at.ip().to_string(), "port_value": at.port()}});
+        let moved = json!({"applyTo": "LISTENER",
+            "match": {"context": context, "listener": {"name": "connect_terminate"}},
+            "patch": {"operation": "MERGE", "value": {"address": address}}});
+        let removed = ["downstream", "upstream"].into_iter().map(|side| {
+            let filter = json!({"name": "envoy.filters.network.http_connection_manager",
+                "subFilter": {"name": format!("waypoint_{side}_peer_metadata")}});
+            json!({"applyTo": "HTTP_FILTER", "match": {"context": context, "listener": {"filterChain": {"filter": filter}}},
+                "patch": {"operation": "REMOVE"}})
+        });
+        let target = json!({"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": self.name});
+        json!({
+            "apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter",
+            "metadata": {"name": format!("switchyard-{}", self.name), "namespace": self.namespace},
+            "spec": {"targetRefs": [target], "configPatches": std::iter::once(moved).chain(removed).collect::<Value>()},
+        })
+    }
+
     /// The bootstrap of its Envoy (istio.md 5.4).
     pub(crate) fn bootstrap(&self, istiod: SocketAddr) -> Value {
-        let kind = match self.kind {
-            Kind::Sidecar => "sidecar",
-            Kind::Gateway => "router",
-        };
+        let kind = self.node_type();
         let ads = json!({"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"});
         let address = |port: u16| json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
         json!({

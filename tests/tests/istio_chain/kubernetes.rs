@@ -3,10 +3,7 @@
 use serde_json::{Value, json};
 use switchyard_tests::chain::{Chain, addresses};
 use switchyard_tests::harness::Echo;
-use switchyard_tests::istio::Proxy;
-
-/// The label by which istiod knows the proxies of a Gateway of the Gateway API.
-const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
+use switchyard_tests::istio::{GATEWAY_NAME, Proxy};
 
 /// Two versions of a workload, and the Services `shop`, `shop-v1` and `shop-v2`.
 pub struct Versions {

@@ -6,16 +6,24 @@ use std::net::SocketAddr;
 use switchyard_tests::chain::{Chain, Setup, eventually, service};
 use switchyard_tests::harness::{Client, Echo, Received, Request};
 use switchyard_tests::istio::Proxy;
+use tokio::sync::OnceCell;
+
+/// The chain of all tests with certificates; waypoints need them.
+pub async fn chain() -> &'static Chain {
+    static CHAIN: OnceCell<Chain> = OnceCell::const_new();
+    let istiod = vec![("PILOT_ENABLE_AMBIENT".to_owned(), "true".to_owned())];
+    CHAIN.get_or_init(async || Chain::start(&Setup { mtls: true, istiod, ..Setup::default() }).await.unwrap()).await
+}
 
 /// A version of the shop: its workload, and the plan of the sidecar before it.
-struct Workload {
-    echo: Echo,
-    plan: Proxy,
-    at: SocketAddr,
+pub struct Workload {
+    pub echo: Echo,
+    pub plan: Proxy,
+    pub at: SocketAddr,
 }
 
 impl Workload {
-    async fn new(namespace: &str, version: &str) -> Self {
+    pub async fn new(namespace: &str, version: &str) -> Self {
         let echo = Echo::named(version).recording().obeying().start().await.unwrap();
         let mut plan = Proxy::sidecar(version, namespace, [80]);
         let at = plan.inbound(echo.address().port());
@@ -25,10 +33,10 @@ impl Workload {
 
 #[tokio::test]
 async fn cluster_header_mirror_and_retry_arrive_over_mtls_and_a_plaintext_caller_is_refused() {
-    let chain = Chain::start(&Setup { mtls: true, ..Setup::default() }).await.unwrap();
+    let chain = chain().await;
     let namespace = chain.namespace("mtls").await.unwrap();
     let upstream = Echo::named("nobody").start().await.unwrap();
-    let shop = Shop { chain: &chain, namespace, upstream };
+    let shop = Shop { chain, namespace, upstream };
     let namespace = &*shop.namespace;
     let mut manifests = shop.routes();
     let rule = manifests.iter_mut().find(|one| one["kind"] == "DestinationRule").unwrap();
@@ -49,16 +57,9 @@ async fn cluster_header_mirror_and_retry_arrive_over_mtls_and_a_plaintext_caller
     chain.apply_all(&policy).await.unwrap();
     let gateway = chain.agent(&shop.gateway("gw")).start().await.unwrap();
 
-    let identities = |received: &Received| {
-        let header = received.headers.iter().find(|(name, _)| name == "x-forwarded-client-cert");
-        let parts = header.map(|(_, value)| value.split(';').map(ToOwned::to_owned).collect::<Vec<_>>());
-        let parts = parts.unwrap_or_default();
-        let named = |key: &str| parts.iter().find_map(|part| part.strip_prefix(key)).map(ToOwned::to_owned);
-        (named("URI="), named("By="))
-    };
     let over_mtls = |received: &Received, version: &str| {
         let account = |name: &str| Some(format!("spiffe://cluster.local/ns/{namespace}/sa/{name}"));
-        assert_eq!(identities(received), (account("gw"), account(version)), "{received:?}");
+        assert_eq!(identities(&received.headers), (account("gw"), account(version)), "{received:?}");
         assert!(received.headers.iter().any(|(name, value)| (&**name, &**value) == ("user-type", "one")));
     };
     let mut client = gateway.client(80).unwrap();
@@ -92,6 +93,14 @@ async fn cluster_header_mirror_and_retry_arrive_over_mtls_and_a_plaintext_caller
     let plain = Client::new(two.at).get("shop.example.com", "/").await;
     assert!(plain.is_err(), "{plain:?}");
     assert_eq!(two.echo.count(), before);
+}
+
+/// Whose certificates the hop was made with: the caller's, and that of who was called.
+pub fn identities(headers: &[(String, String)]) -> (Option<String>, Option<String>) {
+    let header = headers.iter().find(|(name, _)| name == "x-forwarded-client-cert");
+    let parts: Vec<_> = header.map(|(_, value)| value.split(';').collect()).unwrap_or_default();
+    let named = |key: &str| parts.iter().find_map(|part| part.strip_prefix(key)).map(ToOwned::to_owned);
+    (named("URI="), named("By="))
 }
 
 fn rules() -> Value {
