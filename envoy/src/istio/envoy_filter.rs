@@ -1,5 +1,6 @@
 //! The EnvoyFilter of form (a): what a plugin cannot do by itself.
 
+use super::routes::Routes;
 use super::selection::Target;
 use super::{Settings, TESTED};
 use crate::bootstrap::{deciding_route, fault_by_header, nobody_is_internal, removing};
@@ -16,7 +17,7 @@ pub fn envoy_filter(
     settings: &Settings,
     target: &Target,
     stripped: &BTreeSet<String>,
-    mirrors: usize,
+    routes: &Routes,
     makes_ids: bool,
 ) -> Value {
     let context = if target.is_gateway() { "GATEWAY" } else { "SIDECAR_OUTBOUND" };
@@ -27,7 +28,7 @@ pub fn envoy_filter(
         json!({"applyTo": apply_to, "match": matches, "patch": {"operation": operation, "value": value}})
     };
     let manager = |filter: Value| ("listener", json!({"filterChain": {"filter": filter}}));
-    let patches = [
+    let mut patches = vec![
         patch("HTTP_FILTER", manager(json!({"name": MANAGER})), "INSERT_FIRST", marking()),
         patch(
             "NETWORK_FILTER",
@@ -41,8 +42,16 @@ pub fn envoy_filter(
             "MERGE",
             fault_by_header(),
         ),
-        patch("HTTP_ROUTE", ("routeConfiguration", json!({"vhost": {}})), "INSERT_FIRST", route(mirrors)),
     ];
+    for mut configuration in routes.own.iter().cloned() {
+        configuration["vhost"] = json!({});
+        let at = ("routeConfiguration", configuration);
+        patches.push(patch("HTTP_ROUTE", at, "INSERT_FIRST", route(routes.mirrors)));
+    }
+    for (configuration, filters, runs) in &routes.running {
+        let at = ("routeConfiguration", configuration.clone());
+        patches.push(patch("ROUTE_CONFIGURATION", at, "MERGE", running(filters, *runs)));
+    }
     let mut spec = json!({"configPatches": patches});
     for (field, value) in target.of_envoy_filter() {
         spec[field] = value;
@@ -63,6 +72,17 @@ fn route(mirrors: usize) -> Value {
     route["match"]["dynamic_metadata"] =
         json!([{"filter": filter, "path": [{"key": key}], "value": {"bool_match": true}}]);
     route
+}
+
+/// Whether filters run on requests that have a route.
+fn running(filters: &BTreeSet<String>, runs: bool) -> Value {
+    let mut config = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig"});
+    if runs {
+        config["config"] = json!({});
+    } else {
+        config["disabled"] = json!(true);
+    }
+    json!({"typed_per_filter_config": filters.iter().map(|name| (name.clone(), config.clone())).collect::<serde_json::Map<_, _>>()})
 }
 
 /// The filter that marks requests.

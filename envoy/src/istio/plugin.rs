@@ -24,11 +24,18 @@ pub fn metadata(name: &str, target: &Target, settings: &Settings) -> Value {
 
 /// The name of each: that of the settings where there is one.
 pub fn names(settings: &Settings, configured: &[Configured]) -> Vec<String> {
+    // That of a Gateway ends with its own name, which may end with `-` and a number, and has no dots.
+    let sign = if settings.name.contains('.') { '.' } else { '-' };
     let name = |one: &Configured| match one.ports.first() {
-        Some(port) if configured.len() > 1 => format!("{}-{port}", settings.name),
+        Some(port) if configured.len() > 1 => format!("{}{sign}{port}", settings.name),
         _ => settings.name.clone(),
     };
     configured.iter().map(name).collect()
+}
+
+/// What Envoy's filter of a WasmPlugin is called (istio.md 4.4).
+pub fn filter_name(target: &Target, name: &str) -> String {
+    format!("extensions.istio.io/wasmplugin/{}.{name}", target.namespace)
 }
 
 /// The resource.

@@ -1,85 +1,145 @@
 //! The ports that a WasmPlugin names. A gateway's are those at which it really listens: Istio looks at the port behind the
 //! Service that has the server's, its `targetPort` (istio.md 3; seen in 1.29.1, where `match.ports` of a plugin is compared
-//! with it).
+//! with it). Without ports a plugin would decide on whatever others serve with the same pods.
 
 use super::configured::Configured;
-use super::selection::Target;
+use super::selection::{Place, Target};
+use super::server::Server;
+use super::workload::{self, Workload, items, number};
+use crate::diagnostic::Diagnostic;
 use crate::manifest::{Kind, Manifest, Manifests};
-use crate::yaml::{Data, Node};
-use serde_json::Value;
+use crate::yaml::Path;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Says at which ports each configuration counts; returns what to know of them.
-pub fn settle(configured: &mut [Configured], manifests: &Manifests, target: &Target) -> Option<String> {
+/// The label of a Service that Istio does not look behind.
+const AS_IT_IS: &str = "experimental.istio.io/disable-gateway-port-translation";
+
+/// Where the ports of a gateway's servers are.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// The ports at which it listens for each of its servers' ports.
+    pub behind: BTreeMap<u16, BTreeSet<u16>>,
+    /// What to know.
+    pub note: Option<String>,
+}
+
+/// Says at which ports each configuration counts.
+///
+/// # Errors
+/// A Service sends to a port that has only a name, which no container here tells.
+pub fn settle(
+    configured: &mut [Configured],
+    manifests: &Manifests,
+    target: &Target,
+    servers: &[Server<'_>],
+    workloads: &[Workload<'_>],
+) -> Result<Settled, Vec<Diagnostic>> {
     if !target.is_gateway() {
         for one in configured {
             one.matched.clone_from(&one.ports);
         }
-        return None;
+        return Ok(Settled::default());
     }
-    // Where one is for all there is nothing to tell apart, but for a server that redirects: the filter would answer there.
-    if configured.len() == 1 && !redirects(manifests, target) {
-        return None;
+    // Pods of a Gateway of Kubernetes are its own: where one is for all there is nothing to tell apart, but for a server
+    // that redirects: the filter would answer there.
+    let redirects = servers.iter().any(|server| server.is_of(target) && server.redirects);
+    if target.place == Place::GatewayApi && configured.len() == 1 && !redirects {
+        return Ok(Settled::default());
     }
-    let mut unknown = BTreeSet::new();
-    for one in configured {
-        for port in &one.ports {
-            let behind = behind(manifests, target, *port);
-            if behind.is_empty() {
-                unknown.insert(*port);
-                one.matched.insert(*port);
-            }
-            one.matched.extend(behind);
+    let (mut settled, mut unknown, mut wrong) = (Settled::default(), BTreeSet::new(), vec![]);
+    let services = services(manifests, target, workloads);
+    for port in configured.iter().flat_map(|one| &one.ports) {
+        if services.is_empty() {
+            unknown.insert(*port);
         }
+        match behind(&services, workloads, *port) {
+            // Istio takes a port that none of them has as it is.
+            Ok(found) if found.is_empty() => settled.behind.insert(*port, BTreeSet::from([*port])),
+            Ok(found) => settled.behind.insert(*port, found),
+            Err(found) => {
+                wrong.push(found);
+                None
+            }
+        };
+    }
+    if !wrong.is_empty() {
+        wrong.dedup();
+        return Err(wrong);
+    }
+    for one in configured {
+        one.matched = one.ports.iter().filter_map(|port| settled.behind.get(port)).flatten().copied().collect();
     }
     let unknown: Vec<_> = unknown.iter().map(ToString::to_string).collect();
-    (!unknown.is_empty()).then(|| {
-        format!(
-            "warning: no Service of these manifests says where the gateway listens for port {}: Istio goes by its \
-             `targetPort`, so add the gateway's Service to the manifests if that is another one",
+    if !unknown.is_empty() {
+        settled.note = Some(format!(
+            "warning: no Service of these manifests is the gateway's, so nothing says where it listens for port {}: Istio goes \
+             by the Service's `targetPort`, so add it to the manifests if that is another one",
             unknown.join(", ")
-        )
-    })
+        ));
+    }
+    Ok(settled)
 }
 
-/// Whether a server of its gateways sends everything to HTTPS.
-fn redirects(manifests: &Manifests, target: &Target) -> bool {
-    let own = |manifest: &&Manifest| target.gateways.contains(&format!("{}/{}", manifest.namespace, manifest.name));
-    manifests.of(Kind::Gateway).filter(own).flat_map(servers).any(|server| {
-        let tls = server.get("tls");
-        tls.and_then(|tls| tls.get("httpsRedirect")).map(Node::to_json) == Some(Value::Bool(true))
-    })
+/// The Services in front of its pods.
+fn services<'a>(manifests: &'a Manifests, target: &Target, workloads: &[Workload<'_>]) -> Vec<&'a Manifest> {
+    let is_own = |manifest: &&Manifest| {
+        (target.everywhere || manifest.namespace == target.namespace)
+            && !manifest.labels.contains_key(AS_IT_IS)
+            && workload::meet(&selector(manifest), &target.labels, workloads)
+    };
+    manifests.of(Kind::Service).filter(is_own).collect()
 }
 
-fn servers(manifest: &Manifest) -> &[Node] {
-    let servers = manifest.node.get("spec").and_then(|spec| spec.get("servers"));
-    if let Some(Node { data: Data::List(servers), .. }) = servers { servers } else { &[] }
+fn selector(service: &Manifest) -> workload::Labels {
+    service.node.get("spec").and_then(|spec| spec.get("selector")).map(workload::pairs).unwrap_or_default()
 }
 
-/// Where the gateway listens for a port, as far as its Services tell.
-fn behind(manifests: &Manifests, target: &Target, port: u16) -> BTreeSet<u16> {
+/// Where the gateway listens for a port, as its Services tell.
+fn behind(services: &[&Manifest], workloads: &[Workload<'_>], port: u16) -> Result<BTreeSet<u16>, Diagnostic> {
     let mut found = BTreeSet::new();
-    for manifest in manifests.of(Kind::Service) {
-        let Some(spec) = manifest.node.get("spec") else { continue };
-        let selector: BTreeMap<_, _> = spec
-            .get("selector")
-            .map(Node::entries)
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|entry| Some((entry.key.as_str(), entry.value.as_str()?)))
-            .collect();
-        let selects = |(key, value): (&&str, &&str)| target.labels.get(*key).is_some_and(|own| own == value);
-        if selector.is_empty() || !selector.iter().all(selects) {
-            continue;
-        }
-        let Some(Data::List(ports)) = spec.get("ports").map(|ports| &ports.data) else { continue };
-        let number = |node: &Node| node.to_json().as_u64().and_then(|number| u16::try_from(number).ok());
-        for written in ports.iter().filter(|written| written.get("port").and_then(number) == Some(port)) {
-            match written.get("targetPort") {
-                None => found.extend([port]),
-                Some(target) => found.extend(number(target)),
+    for service in services {
+        let ports = service.node.get("spec").and_then(|spec| spec.get("ports")).map(items).unwrap_or_default();
+        for (index, written) in ports.iter().enumerate() {
+            if written.get("port").and_then(number) != Some(port) {
+                continue;
+            }
+            let Some(target) = written.get("targetPort") else {
+                found.insert(port);
+                continue;
+            };
+            match (number(target), target.as_str()) {
+                (Some(number), _) => drop(found.insert(number)),
+                (None, Some(name)) => drop(found.extend(named(service, index, name, workloads)?)),
+                (None, None) => {}
             }
         }
     }
-    found
+    Ok(found)
+}
+
+/// The ports of this name of the containers behind a Service.
+fn named(
+    service: &Manifest,
+    index: usize,
+    name: &str,
+    workloads: &[Workload<'_>],
+) -> Result<BTreeSet<u16>, Diagnostic> {
+    let selector = selector(service);
+    let behind = |one: &&Workload<'_>| {
+        one.namespace == service.namespace && workload::selects(&selector, &one.labels) && !selector.is_empty()
+    };
+    let pods: Vec<_> = workloads.iter().filter(behind).collect();
+    let found: BTreeSet<u16> = pods.iter().filter_map(|pod| pod.port(name)).collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let path = Path::root().field("spec").field("ports").index(index).field("targetPort");
+    let message = match pods.first() {
+        None => format!("which port `{name}` is nobody says: there is no pod of `{service}` among the manifests"),
+        Some(pod) => format!("which port `{name}` is nobody says: no container of `{}` names one so", pod.shown),
+    };
+    let help = format!(
+        "write its number, or add what has a container with the port `{name}` (`kubectl get deployment -o yaml`)"
+    );
+    Err(service.error(&path, &message).help(help))
 }

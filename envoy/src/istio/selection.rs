@@ -152,6 +152,8 @@ pub struct Target {
     pub place: Place,
     /// The namespace to write to.
     pub namespace: String,
+    /// Whether that is Istio's root namespace: what lies there is for workloads of every namespace.
+    pub everywhere: bool,
     /// How resources select them.
     pub selector: Selector,
     /// Gateways (`namespace/name`) that are theirs.
@@ -207,8 +209,7 @@ impl fmt::Display for Target {
             Selector::Namespace => write!(f, "{what} of every workload of namespace {namespace}"),
             Selector::Target(kind, name) => write!(f, "{what} of {} {namespace}/{name}", kind.name()),
             Selector::Labels(labels) => {
-                let labels: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                write!(f, "{what} of workloads {} (from namespace {namespace})", labels.join(","))
+                write!(f, "{what} of workloads {} (from namespace {namespace})", super::workload::shown(labels))
             }
         }
     }
@@ -230,6 +231,7 @@ pub fn resolve(manifests: &Manifests, settings: &Settings) -> Result<Target, Vec
         Selection::Namespace => Ok(Target {
             place: Place::Sidecar,
             namespace: manifests.namespace.clone(),
+            everywhere: false,
             selector: Selector::Namespace,
             gateways: BTreeSet::new(),
             labels: BTreeMap::new(),
@@ -240,6 +242,7 @@ pub fn resolve(manifests: &Manifests, settings: &Settings) -> Result<Target, Vec
             Ok(Target {
                 place,
                 namespace: namespace.clone(),
+                everywhere: *namespace == settings.root_namespace,
                 selector: Selector::Labels(labels.clone()),
                 gateways: if place == Place::Gateway { gateways_of(manifests, labels, true) } else { gateways },
                 labels: labels.clone(),
@@ -264,8 +267,10 @@ pub fn resolve(manifests: &Manifests, settings: &Settings) -> Result<Target, Vec
                 place: Place::Gateway,
                 // Where its pods are is not known here; from the root namespace they are found in any.
                 namespace: settings.root_namespace.clone(),
+                everywhere: true,
                 selector: Selector::Labels(labels.clone()),
-                gateways: gateways_of(manifests, &labels, true),
+                // Others on the same pods are others' to ask for.
+                gateways: BTreeSet::from([id]),
                 labels,
             })
         }
@@ -302,6 +307,7 @@ fn target(
     Ok(Target {
         place,
         namespace: namespace.into(),
+        everywhere: false,
         selector: Selector::Target(kind, name.into()),
         gateways: if is_waypoint { BTreeSet::new() } else { BTreeSet::from([id]) },
         labels: BTreeMap::new(),
@@ -330,10 +336,9 @@ fn gateways_of(manifests: &Manifests, labels: &BTreeMap<String, String>, and_all
     manifests.of(Kind::Gateway).filter(selects).map(id).collect()
 }
 
-fn selector_of(manifest: &Manifest) -> BTreeMap<String, String> {
-    let entries = manifest.node.get("spec").and_then(|spec| spec.get("selector")).map(crate::yaml::Node::entries);
-    let pair = |entry: &crate::yaml::Entry| Some((entry.key.clone(), entry.value.as_str()?.to_owned()));
-    entries.unwrap_or_default().iter().filter_map(pair).collect()
+/// The labels that a Gateway asks for.
+pub fn selector_of(manifest: &Manifest) -> BTreeMap<String, String> {
+    manifest.node.get("spec").and_then(|spec| spec.get("selector")).map(super::workload::pairs).unwrap_or_default()
 }
 
 #[cfg(test)]

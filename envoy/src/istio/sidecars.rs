@@ -1,0 +1,109 @@
+//! Labels that are taken for those of sidecars, and may be a gateway's: there nothing would be stripped and no route would
+//! take what is decided.
+
+use super::selection::{Place, Selection, Selector, Target, selector_of};
+use super::workload::{self, Workload, contradict, selects};
+use crate::diagnostic::Diagnostic;
+use crate::manifest::{Kind, Manifest, Manifests};
+use std::collections::BTreeSet;
+
+/// What to know of such a selection.
+///
+/// # Errors
+/// The manifests show that they are a gateway's.
+pub fn doubt(
+    manifests: &Manifests,
+    selection: &Selection,
+    target: &Target,
+    workloads: &[Workload<'_>],
+) -> Result<Vec<String>, Vec<Diagnostic>> {
+    let (Selection::Workload { namespace, .. }, Selector::Labels(labels)) = (selection, &target.selector) else {
+        return Ok(vec![]);
+    };
+    let mut notes = vec![];
+    if target.everywhere {
+        let taken = match target.place {
+            Place::Sidecar => format!(
+                ": short names, `exportTo` and `sourceNamespace` are taken as in `{}`, so name the workloads' own namespace",
+                manifests.namespace
+            ),
+            _ => String::new(),
+        };
+        notes.push(format!(
+            "warning: `{namespace}` is Istio's root namespace: workloads {} of every namespace are selected{taken}",
+            workload::shown(labels)
+        ));
+    }
+    if target.place != Place::Sidecar {
+        return Ok(notes);
+    }
+    let (mut wrong, mut possible) = (vec![], BTreeSet::new());
+    for gateway in manifests.of(Kind::Gateway) {
+        let selector = selector_of(gateway);
+        if selector.is_empty() || contradict(labels, &selector) {
+            continue;
+        }
+        let id = format!("{}/{}", gateway.namespace, gateway.name);
+        if let Some(proof) = proof(manifests, target, labels, &selector, workloads) {
+            let message = format!(
+                "`--workload` selects pods of the Gateway `{id}` (`{proof}`), which it would take for sidecars: nothing would be \
+                 stripped there, and no route would take what is decided"
+            );
+            let both: workload::Labels = labels.iter().chain(&selector).map(|(k, v)| (k.clone(), v.clone())).collect();
+            let help = format!(
+                "select by the Gateway's labels too: `--workload {namespace}/{}`, or `--gateway {id}`",
+                workload::shown(&both)
+            );
+            wrong.push(Diagnostic::unplaced(message).help(help));
+            continue;
+        }
+        // Where pods of both are known, none of them is the other's.
+        let known = |selector: &workload::Labels, here: bool| {
+            workloads
+                .iter()
+                .filter(|one| !here || is_here(target, one.namespace))
+                .any(|one| selects(selector, &one.labels))
+        };
+        let elsewhere = known(&selector, false) && !known(&selector, true);
+        if !elsewhere && !known(labels, true) {
+            possible.insert(format!("`{id}` ({})", workload::shown(&selector)));
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    if !possible.is_empty() {
+        let possible: Vec<_> = possible.into_iter().collect();
+        notes.push(format!(
+            "warning: workloads {} are taken for sidecars. If they are gateways, select by the labels of their Gateway too: {}",
+            workload::shown(labels),
+            possible.join(", ")
+        ));
+    }
+    Ok(notes)
+}
+
+fn is_here(target: &Target, namespace: &str) -> bool {
+    target.everywhere || namespace == target.namespace
+}
+
+/// What has both, or sends to what has both.
+fn proof(
+    manifests: &Manifests,
+    target: &Target,
+    labels: &workload::Labels,
+    selector: &workload::Labels,
+    workloads: &[Workload<'_>],
+) -> Option<String> {
+    let has_both = |own: &workload::Labels| selects(labels, own) && selects(selector, own);
+    let pod = workloads.iter().find(|one| is_here(target, one.namespace) && has_both(&one.labels));
+    let of_service = |one: &&Manifest| {
+        one.node
+            .get("spec")
+            .and_then(|spec| spec.get("selector"))
+            .map(workload::pairs)
+            .is_some_and(|own| has_both(&own))
+    };
+    let service = manifests.of(Kind::Service).filter(|one| is_here(target, &one.namespace)).find(of_service);
+    pod.map(|one| one.shown.clone()).or_else(|| service.map(ToString::to_string))
+}
