@@ -12,6 +12,7 @@ pub mod compare;
 mod dump;
 pub mod explained;
 mod heard;
+mod mesh;
 mod outcome;
 mod policy;
 mod proxy;
@@ -49,6 +50,8 @@ pub struct Size {
     pub seed: u64,
     /// Sets of manifests.
     pub sets: usize,
+    /// Whether every few of them are in a mesh of other defaults than Istio's.
+    pub meshes: bool,
 }
 
 impl Size {
@@ -62,7 +65,7 @@ impl Size {
             Err(_) => Ok(default),
         };
         let sets = usize::try_from(number("SWITCHYARD_SETS", 250)?).map_err(|error| error.to_string())?;
-        Ok(Self { seed: number("SWITCHYARD_SEED", 1)?, sets })
+        Ok(Self { seed: number("SWITCHYARD_SEED", 1)?, sets, meshes: false })
     }
 }
 
@@ -71,16 +74,21 @@ pub async fn run(size: Size) -> Result<Outcome, String> {
     let start = Instant::now();
     println!("random clusters, SWITCHYARD_SEED={}", size.seed);
     let certs = certs::folder()?;
-    let sets = (0..size.sets).map(|number| Set::new(size.seed, number, certs.path())).collect();
+    let set = |number: usize| {
+        let mesh = if size.meshes { mesh::fields(size.seed, number / BATCH) } else { serde_json::Value::Null };
+        Set { mesh, ..Set::new(size.seed, number, certs.path()) }
+    };
+    let sets = (0..size.sets).map(set).collect();
     let mut outcome = Outcome::new(size);
     let mut open = verdict::judge(sets, &mut outcome).await?;
     outcome.sets = open.len();
     println!("{} sets are taken by both, {:?}", open.len(), start.elapsed());
     // Those that take longest come first, beside all others.
-    open.sort_by_key(|set| (!set.waits_for_secrets(), set.proxy.clone()));
+    open.sort_by_key(|set| (set.mesh.to_string(), !set.waits_for_secrets(), set.proxy.clone()));
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     let running: Vec<_> = open
-        .chunks(BATCH)
+        .chunk_by(|one, two| one.mesh == two.mesh)
+        .flat_map(|all| all.chunks(BATCH))
         .map(|batch| {
             let (batch, permits) = (batch.to_vec(), permits.clone());
             tokio::spawn(async move {

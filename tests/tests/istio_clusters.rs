@@ -82,6 +82,14 @@ async fn istiod_makes_the_same_clusters_of_every_golden() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn istiod_makes_the_same_clusters_of_random_sets_in_meshes_of_other_defaults() {
+    let size = Size::of_environment().expect("a size");
+    let outcome = run(Size { sets: size.sets / 3, meshes: true, ..size }).await.expect("both sides");
+    outcome.print();
+    assert!(outcome.is_good());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn istiod_makes_the_same_clusters_of_random_sets() {
     let outcome = run(Size::of_environment().expect("a size")).await.expect("both sides");
     outcome.print();

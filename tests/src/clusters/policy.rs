@@ -203,7 +203,8 @@ fn consistent_hash(rng: &mut Rng) -> Value {
     all
 }
 
-fn locality(rng: &mut Rng) -> Value {
+/// A `localityLbSetting`.
+pub fn locality(rng: &mut Rng) -> Value {
     let mut all = match rng.below(8) {
         0 => json!({}),
         1 => json!({"distribute": [{"from": "eu/a/*", "to": {"eu/a/*": 70, "eu/b/*": 20, "us/*": 10}}]}),

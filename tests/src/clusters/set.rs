@@ -98,6 +98,9 @@ impl Set {
             self.name,
             if *is_gateway { "a gateway" } else { "a sidecar" }
         );
+        if !self.mesh.is_null() {
+            text += &format!("# the mesh: {}\n", self.mesh);
+        }
         for manifest in &self.manifests {
             text += "---\n";
             text += &switchyard_envoy::bootstrap::to_yaml(manifest);
