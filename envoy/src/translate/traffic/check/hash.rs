@@ -3,6 +3,7 @@
 
 use super::super::super::{Notes, spec};
 use crate::manifest::{ConsistentHash, Manifest};
+use switchyard_filter::document::{Document, Service, StickyBy};
 
 /// Envoy's largest ring.
 const LARGEST_RING: u32 = 8_388_608;
@@ -23,6 +24,9 @@ pub fn check(manifest: &Manifest, at: &str, hash: &ConsistentHash, notes: &mut N
     }
     if hash.ring_hash.is_some() && hash.maglev.is_some() {
         note("", "`ringHash` and `maglev` exclude each other: leave one of them out");
+    }
+    for (field, message) in hash.by().map(subject).unwrap_or_default() {
+        note(&field, &message);
     }
     let deprecated = hash.minimum_ring_size.unwrap_or(0) != 0;
     if deprecated && (hash.ring_hash.is_some() || hash.maglev.is_some()) {
@@ -48,6 +52,16 @@ pub fn check(manifest: &Manifest, at: &str, hash: &ConsistentHash, notes: &mut N
         let help = "write `httpHeaderName`, `httpCookie`, `httpQueryParameterName` or `useSourceIp: true`";
         notes.push(found.help(help));
     }
+}
+
+/// What the filter's compiler says of what is hashed: the field below, and the message. Of policies that count for a host
+/// it says so again, which is told once; others it never sees.
+fn subject(by: StickyBy) -> Vec<(String, String)> {
+    let service = Service { host: "host.test".into(), ports: vec![80], hash: Some(by), ..Service::default() };
+    let document = Document { services: vec![service], ..Document::default() };
+    let errors = switchyard_filter::compile(&document).err().unwrap_or_default();
+    let below = |path: &str| path.strip_prefix("services[0].hash").map(str::to_owned);
+    errors.into_iter().filter_map(|error| Some((below(&error.path)?, error.message))).collect()
 }
 
 /// Whether a number above 0 and below [`LARGEST_TABLE`] is a prime to Istio's `isPrime` and Envoy: 1 is one there.

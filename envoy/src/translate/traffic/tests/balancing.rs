@@ -1,6 +1,6 @@
 //! `loadBalancer` (istio.md 2.4), but for localities.
 
-use super::{check, policy};
+use super::{check, policy, resource};
 
 /// A DestinationRule with this `loadBalancer`, from column 34 on.
 fn balancer(written: &str) -> String {
@@ -99,6 +99,25 @@ httpHeaderName: a, maglev: {tableSize: 9}
   error a.yaml:6:90: `9` is no prime below 5000011: write 65537 for example
 httpHeaderName: a, maglev: {tableSize: 5000011}
   error a.yaml:6:90: `5000011` is no prime below 5000011: write 65537 for example
+",
+    );
+}
+
+/// A host that nobody has, and proxies that are not this one.
+#[test]
+fn hashes_of_rules_that_count_for_no_host_are_checked_too() {
+    check(
+        |written| resource("DestinationRule", written),
+        "
+{host: '*.test', trafficPolicy: {loadBalancer: {consistentHash: {httpCookie: {name: ''}}}}}
+  warning a.yaml:4:14: no ServiceEntry or Service has the host `*.test`
+  error a.yaml:4:91: `` is no cookie name
+{host: a.example, exportTo: [other], subsets: [{name: v1, trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: a, useSourceIp: true}}}}]}
+  warning a.yaml:4:14: this DestinationRule has no effect: others count for `a.example`; it is not exported to the proxy's namespace `shop`, or others come first
+  error a.yaml:4:96: set one of `httpCookie`, `httpHeaderName`, `httpQueryParameterName` and `useSourceIp: true`
+{host: a.example, workloadSelector: {matchLabels: {a: b}}, trafficPolicy: {portLevelSettings: [{port: {number: 80}, loadBalancer: {consistentHash: {httpCookie: {name: a, attributes: [{name: Secure}, {name: Secure}]}}}}]}}
+  warning a.yaml:4:25: this DestinationRule is for other proxies; it is for proxies of `shop` with these labels; say what this one is: `--namespace`, `--labels`
+  error a.yaml:4:213: `Secure` is listed twice
 ",
     );
 }
