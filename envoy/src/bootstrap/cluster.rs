@@ -133,8 +133,9 @@ fn cluster(
     let (discovery_type, cluster_type) = discovery::of(known.resolve, is_passthrough, mesh.dns_refresh_rate);
     let mut load_balancing = LoadBalancing::of(policy.load_balancer);
     if is_passthrough {
-        // Of a gateway, which forwards nothing by itself, not where a policy says so.
-        load_balancing.forward(known.forwarded_ports.get(&port.number).copied().filter(|_| is_forwarding));
+        // A gateway forwards nothing by itself: only subsets of what is passed on keep the target port there.
+        let is_target = known.resolve == Resolve::Forward && (!is_gateway || is_passed_on);
+        load_balancing.forward(known.forwarded_ports.get(&port.number).copied().filter(|_| is_target));
     }
     let tcp = policy.connection_pool.and_then(|pool| pool.tcp.as_ref());
     Ok(Some(Cluster {

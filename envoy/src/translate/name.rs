@@ -22,8 +22,8 @@ fn is_domain(name: &str) -> bool {
     name.is_empty() || (!name.rsplit('.').next().is_some_and(is_number) && labels.split('.').all(is_any_label))
 }
 
-/// A label of DNS in any case.
-fn is_any_label(label: &str) -> bool {
+/// A label of DNS in any case: Istio's `IsDNS1123Label`.
+pub fn is_any_label(label: &str) -> bool {
     is_label(&label.to_ascii_lowercase())
 }
 

@@ -141,8 +141,9 @@ fn exports(manifest: &Manifest, written: &DestinationRule, notes: &mut Notes) {
         selector::check(manifest, "workloadSelector.matchLabels", &selector.match_labels, notes);
     }
     if written.workload_selector.as_ref().is_some_and(|selector| selector.match_labels.is_empty()) {
-        let message = "a `workloadSelector` needs `matchLabels`";
-        notes.push(manifest.error(&spec("workloadSelector"), message));
+        // As in Istio, which warns too (`validateWorkloadSelector`); it still comes before those without.
+        let message = "a `workloadSelector` without `matchLabels` is for every proxy of its namespace";
+        notes.push(manifest.warning(&spec("workloadSelector"), message));
     }
 }
 

@@ -827,11 +827,13 @@ metadata: {name: nothing}
        |
        = help: did you mean `http`?
 
-    error: `ports` is missing: a host needs a port
+    warning: a ServiceEntry without `ports` makes no cluster: nothing can be sent to its hosts
       --> a.yaml:44:1
        |
     44 | spec: {hosts: [c.example.com]}
        | ^^^^ spec
+       |
+       = help: write the `ports` of its hosts
 
     warning: `resolution: NONE` goes to the address that a captured connection was meant for: nothing captures here, and requests get 503
       --> a.yaml:44:8

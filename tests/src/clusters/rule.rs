@@ -57,6 +57,7 @@ fn rule(rng: &mut Rng, world: &World<'_>, hosts: &[String], namespace: &str) -> 
             json!({"matchLabels": {"app": "front"}}),
             json!({"matchLabels": {"tier": tier}}),
             json!({"matchLabels": {"app": "front", "tier": tier}}),
+            json!({}),
         ]);
     }
     if rng.chance(35) {

@@ -20,9 +20,6 @@ pub fn read<'a>(manifests: &'a Manifests, notes: &mut Notes) -> Vec<Workload<'a>
             let message = format!("`{}` is no IP address and no name", written.address.escape_debug());
             notes.push(manifest.error(&spec("address"), &message));
         }
-        if written.address.is_empty() && written.network.is_empty() {
-            notes.push(manifest.error(&spec(""), "`address` is missing").help("write an IP address or a name"));
-        }
         for (name, number) in &written.ports {
             let path = spec("ports").field(name);
             port_name(manifest, &path, name, notes);
@@ -60,12 +57,11 @@ mod tests {
         let workload = "apiVersion: networking.istio.io/v1
 kind: WorkloadEntry
 metadata: {name: a, namespace: shop}
-spec: {labels: {app: a}, ports: {a_b: 1, c: 0}}
+spec: {address: 10.0.0.1, ports: {a_b: 1, c: 0}}
 ";
         let said = [
-            "error a.yaml:4:1: `address` is missing",
-            "error a.yaml:4:34: `a_b` is no name of a port",
-            "error a.yaml:4:42: `0` is out of range: 1 to 65535",
+            "error a.yaml:4:40: `a_b` is no name of a port",
+            "error a.yaml:4:46: `0` is out of range: 1 to 65535",
         ];
         assert_eq!(told(&[workload]), said);
     }

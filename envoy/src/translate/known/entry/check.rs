@@ -206,7 +206,7 @@ spec: {hosts: [a.example], resolution: STATIC, PORTS}
         for (name, said) in [("HTTP-1", ""), ("HTTP_1", "`HTTP_1`"), ("''", "``"), ("a.b", "`a.b`")] {
             let ports =
                 format!("ports: [{{number: 80, protocol: HTTP, name: {name}}}], endpoints: [{{address: 10.0.0.1}}]");
-            let expected = format!("error a.yaml:4:93: {said} is no name of a port");
+            let expected = format!("error a.yaml:4:91: {said} is no name of a port");
             let expected: Vec<&str> = Some(expected.as_str()).filter(|_| !said.is_empty()).into_iter().collect();
             assert_eq!(told(&[&ENTRY.replace("PORTS", &ports)]), expected, "{name}");
         }
