@@ -9,10 +9,9 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use switchyard_envoy::istio::{Selection, Via};
 use switchyard_tests::chain::{Running, eventually, service};
-use switchyard_tests::harness::{Client, Echo, Received, Request};
+use switchyard_tests::harness::{App, Client, Echo, Received, Request};
 use switchyard_tests::istio::Proxy;
 
-#[expect(dead_code, reason = "what answers upgrades is of use to the other tests of two hops only")]
 #[path = "../istio_hops/app.rs"]
 mod app;
 
@@ -64,7 +63,7 @@ struct Mesh {
     v2: Echo,
     gateway: Running,
     inbound: Vec<SocketAddr>,
-    _app: app::App,
+    _app: App,
     sidecars: Vec<Running>,
 }
 
@@ -74,7 +73,7 @@ impl Mesh {
         let namespace = chain.namespace("hops").await.unwrap();
         let url = chain.image("hops").await.unwrap();
         let (v1, v2) = (Workload::new(&namespace, "v1").await, Workload::new(&namespace, "v2").await);
-        let app = app::App::start().await;
+        let app = app::start().await;
         let mut sidecar =
             Proxy::sidecar("productcatalog", &namespace, [80]).labelled([("app".into(), "productcatalog".into())]);
         let inbound = sidecar.inbound(app.address.port());
