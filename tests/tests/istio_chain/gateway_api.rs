@@ -10,10 +10,10 @@ use switchyard_tests::demo::interval::expected_999999;
 use switchyard_tests::harness::{Client, Request};
 
 /// Form (a): a VirtualService that names the Gateway, which Istio does not bind to it. What it decides beats the HTTPRoute of
-/// the same host; a host that it does not name is the HTTPRoute's, and one that no HTTPRoute names has no routes.
+/// the same host; a host that it does not name is the HTTPRoute's. Where there is an HTTPRoute, other hosts have no routes.
 #[tokio::test]
 async fn a_gateway_of_kubernetes_decides_by_virtual_services_that_name_it() {
-    let Front { versions, gateway, namespace } = Front::start("k8sdecides", Via::ClusterHeader, |namespace| {
+    let Front { chain, versions, gateway, namespace } = Front::start("k8sdecides", Via::ClusterHeader, |namespace| {
         let http = json!([
             {"name": "moved", "match": [{"uri": {"prefix": "/old/"}}], "rewrite": {"uri": "/new/"},
                 "route": [{"destination": {"host": "shop", "subset": "v2"}}]},
@@ -21,32 +21,42 @@ async fn a_gateway_of_kubernetes_decides_by_virtual_services_that_name_it() {
                 "route": [{"destination": {"host": "shop", "subset": "v2"}}]},
             {"name": "rest", "route": [{"destination": {"host": "shop", "subset": "v1"}}]}]);
         let spec = json!({"hosts": ["shop.example.com", "bare.example.com"], "gateways": ["front"], "http": http});
-        let mut plain = http_route(
-            namespace,
-            "plain",
-            &json!([{"name": "front"}]),
-            &json!([{"name": "plain", "backendRefs": [{"name": "shop-v1", "port": 80}]}]),
-        );
-        plain["spec"]["hostnames"] = json!(["shop.example.com", "plain.example.com"]);
-        vec![object("networking.istio.io/v1", "VirtualService", "shop", namespace, &spec), plain]
+        vec![object("networking.istio.io/v1", "VirtualService", "shop", namespace, &spec)]
     })
     .await;
     let mut client = gateway.client(80).unwrap();
     let subset = |version: &str| format!("outbound|80|{version}|shop.{namespace}.svc.cluster.local");
-    let host = "shop.example.com";
-    let staff = Request::new("GET", host, "/").header("x-role", "staff");
-    let seen = gateway.send(&mut client, &versions.v2, &staff).await.unwrap();
-    assert_eq!((seen.status, seen.cluster, seen.route.as_deref()), (200, Some(subset("v2")), Some("decided")));
-    let guest = Request::new("GET", host, "/").header("User_Type", "new").header("x-switchyard-cluster", subset("v2"));
-    let seen = gateway.send(&mut client, &versions.v1, &guest).await.unwrap();
-    assert_eq!((seen.status, seen.cluster, seen.route.as_deref()), (200, Some(subset("v1")), Some("decided")));
-    let moved = gateway.send(&mut client, &versions.v2, &Request::new("GET", host, "/old/a?b=c")).await.unwrap();
-    assert_eq!((moved.status, moved.path.as_deref(), moved.cluster), (200, Some("/new/a?b=c"), Some(subset("v2"))));
+    let decides = async |client: &mut Client, host: &str| {
+        let staff = Request::new("GET", host, "/").header("x-role", "staff");
+        let seen = gateway.send(client, &versions.v2, &staff).await.unwrap();
+        assert_eq!((seen.status, seen.cluster, seen.route.as_deref()), (200, Some(subset("v2")), Some("decided")));
+        let guest =
+            Request::new("GET", host, "/").header("User_Type", "new").header("x-switchyard-cluster", subset("v2"));
+        let seen = gateway.send(client, &versions.v1, &guest).await.unwrap();
+        assert_eq!((seen.status, seen.cluster, seen.route.as_deref()), (200, Some(subset("v1")), Some("decided")));
+        let moved = gateway.send(client, &versions.v2, &Request::new("GET", host, "/old/a?b=c")).await.unwrap();
+        let seen = (moved.status, moved.path.as_deref(), moved.cluster);
+        assert_eq!(seen, (200, Some("/new/a?b=c"), Some(subset("v2"))));
+    };
+    // Without an HTTPRoute there is one virtual host, for all.
+    for host in ["shop.example.com", "bare.example.com"] {
+        decides(&mut client, host).await;
+    }
 
-    // Istio has virtual hosts for what HTTPRoutes name, and the inserted route is in these.
-    let bare = Request::new("GET", "bare.example.com", "/");
-    let seen = gateway.send(&mut client, &versions.v1, &bare).await.unwrap();
-    assert_eq!((seen.status, seen.upstream), (404, None));
+    // With one, there are those of its hosts, and the inserted route is in these.
+    let rules = json!([{"backendRefs": [{"name": "shop-v1", "port": 80}]}]);
+    let mut route = http_route(&namespace, "plain", &json!([{"name": "front"}]), &rules);
+    route["spec"]["hostnames"] = json!(["shop.example.com", "plain.example.com"]);
+    chain.apply_all(&[route]).await.unwrap();
+    let routed = async || match gateway.client(80)?.get("plain.example.com", "/").await?.status {
+        200 => Ok(()),
+        status => Err(format!("status {status}")),
+    };
+    eventually(PATIENCE, routed).await.unwrap();
+    versions.v1.received();
+    decides(&mut client, "shop.example.com").await;
+    let bare = gateway.send(&mut client, &versions.v1, &Request::new("GET", "bare.example.com", "/")).await.unwrap();
+    assert_eq!((bare.status, bare.upstream), (404, None));
     let plain = Request::new("GET", "plain.example.com", "/").header("x-switchyard-cluster", subset("v2"));
     let seen = gateway.send(&mut client, &versions.v1, &plain).await.unwrap();
     let own = format!("outbound|80||shop-v1.{namespace}.svc.cluster.local");
@@ -99,6 +109,7 @@ async fn upstreams(client: &mut Client, name: &str, value: &str, requests: usize
 
 /// A gateway with its plugin in force.
 struct Front {
+    chain: &'static Chain,
     versions: Versions,
     gateway: Running,
     namespace: String,
@@ -133,6 +144,6 @@ impl Front {
         eventually(PATIENCE, ready).await.unwrap_or_else(|why| panic!("{why}\n{}", gateway.log_tail()));
         versions.v1.received();
         versions.v2.received();
-        Self { versions, gateway, namespace }
+        Self { chain, versions, gateway, namespace }
     }
 }
