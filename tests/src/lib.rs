@@ -16,6 +16,8 @@ pub mod gateways;
 #[cfg(not(target_family = "wasm"))]
 pub mod generated;
 #[cfg(not(target_family = "wasm"))]
+pub mod goldens;
+#[cfg(not(target_family = "wasm"))]
 pub mod harness;
 pub mod hosts;
 #[cfg(not(target_family = "wasm"))]

@@ -2,6 +2,8 @@
 
 #![cfg(not(target_family = "wasm"))]
 
+#[path = "gateways/bind.rs"]
+mod bind;
 #[path = "gateways/goldens.rs"]
 mod goldens;
 #[path = "gateways/plain.rs"]
