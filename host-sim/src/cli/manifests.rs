@@ -20,7 +20,8 @@ pub struct ManifestArgs {
     #[arg(long, value_name = "NS", value_parser = namespace)]
     pub namespace: Option<String>,
 
-    /// The proxy's labels, which `sourceLabels` and the `workloadSelector` of a DestinationRule ask for
+    /// The proxy's labels, which a Gateway's `selector`, `sourceLabels` and the `workloadSelector` of a DestinationRule
+    /// ask for
     #[arg(long, value_name = "KEY=VALUE,…", value_delimiter = ',', value_parser = label)]
     pub labels: Vec<(String, String)>,
 
