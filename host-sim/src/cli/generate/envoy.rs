@@ -106,6 +106,13 @@ impl Args {
             for warning in &generated.warnings {
                 note(&format!("warning: {warning}"));
             }
+            if !self.admin.ip().is_loopback() {
+                note(&format!(
+                    "warning: the admin interface at `{}` is open to the network: whoever reaches it reads all \
+                     configuration and can end Envoy",
+                    self.admin
+                ));
+            }
             if self.dynamic {
                 return dynamic::run(generated.bootstrap, out, self.admin, Duration::from_secs(self.timeout));
             }
