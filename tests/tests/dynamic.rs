@@ -4,6 +4,8 @@
 
 #[path = "dynamic/order.rs"]
 mod order;
+#[path = "dynamic/renewed.rs"]
+mod renewed;
 #[path = "dynamic/stopped.rs"]
 mod stopped;
 #[path = "dynamic/taken.rs"]

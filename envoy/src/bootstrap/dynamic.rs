@@ -4,6 +4,7 @@
 //! connections that are open already, a listener does not. This module says what each file holds, not when it is written.
 
 mod name;
+mod secret;
 mod source;
 
 pub use source::{Kind, Source, read};
@@ -39,15 +40,17 @@ pub struct Dynamic {
 }
 
 /// Splits what [`generate`](super::generate) wrote. The folder's path goes into the files: it is absolute, and the one
-/// that Envoy sees.
+/// that Envoy sees. Certificates are read, for their digests.
 pub fn dynamic(mut bootstrap: Value, folder: &Path) -> Dynamic {
     let mut split = Split { folder, policies: BTreeMap::new(), routes: BTreeMap::new() };
     let mut take = |what: &str| match bootstrap.get_mut("static_resources").and_then(|all| all.get_mut(what)) {
         Some(Value::Array(list)) => std::mem::take(list),
         _ => vec![],
     };
-    let (clusters, mut listeners) = (take("clusters"), take("listeners"));
+    let (mut clusters, mut listeners) = (take("clusters"), take("listeners"));
+    let (of_clusters, of_listeners) = secret::split(&mut clusters, &mut listeners, folder);
     let (clusters, mut sources) = split.endpoints(clusters);
+    sources.extend(of_clusters);
     for listener in &mut listeners {
         split.managers(listener);
     }
@@ -60,6 +63,7 @@ pub fn dynamic(mut bootstrap: Value, folder: &Path) -> Dynamic {
         let resource = json!({"name": name, "typed_config": value});
         sources.push(Source::new(Kind::Policy, name::file("policy", &name), stat, vec![resource]));
     }
+    sources.extend(of_listeners);
     sources.push(Source::new(Kind::Listeners, LISTENERS.into(), "listener_manager.lds".into(), listeners));
     if let Value::Object(fields) = &mut bootstrap {
         fields.remove("static_resources");

@@ -3,12 +3,14 @@
 mod dynamic;
 mod envoy;
 mod istio;
+mod ours;
 
 use super::failure::Failure;
 use super::manifests::ManifestArgs;
 use super::print;
 use crate::replay::reason;
 use clap::ValueEnum;
+use ours::{headed, may_overwrite, replace};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -79,13 +81,15 @@ impl Args {
 }
 
 /// Writes files into a folder, which is made where it is missing, and prints their names.
+///
+/// # Errors
+/// A file is there that is none of ours: nothing is written; files that cannot be written.
 fn write(out: &Path, files: impl IntoIterator<Item = (String, String)>) -> Result<(), Failure> {
+    let files: Vec<_> = files.into_iter().map(|(name, text)| (out.join(name), headed(text))).collect();
+    files.iter().try_for_each(|(path, _)| may_overwrite(path))?;
     fs::create_dir_all(out).map_err(|error| cannot_write(out, &error))?;
-    for (name, text) in files {
-        let path = out.join(name);
-        // Whole or not at all: somebody may read the old one, or apply it.
-        let new = path.with_extension("new");
-        fs::write(&new, text).and_then(|()| fs::rename(&new, &path)).map_err(|error| cannot_write(&path, &error))?;
+    for (path, text) in files {
+        replace(&path, &text)?;
         print(&format!("{}\n", path.display()))?;
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use switchyard_tests::harness::Envoy;
 use switchyard_tests::rollout::load::failures;
@@ -34,7 +35,9 @@ async fn refused_clusters_are_put_back_and_the_policy_is_not_touched() {
     let new = Service { policy: wrong, ..to_the_last(&[("v1", &v1), ("v2", &v2)]) };
     let refused = live.generate(&new.yaml()).await;
     assert_eq!(refused.code, Some(1), "{}", refused.said);
-    for part in ["error: Envoy refuses `clusters.yaml`: ", "/nowhere/ca.crt", "; what was in force stays in force"] {
+    for part in
+        ["error: Envoy refuses `secret-nowhere-ca.crt-", "/nowhere/ca.crt", "; what was in force stays in force"]
+    {
         assert!(refused.said.contains(part), "no `{part}` in {}", refused.said);
     }
     assert_eq!(["clusters.yaml", "policy-mesh.yaml", "listeners.yaml"].map(|file| live.text(file)), before);
@@ -47,30 +50,39 @@ async fn refused_clusters_are_put_back_and_the_policy_is_not_touched() {
     envoy.stop().await.unwrap();
 }
 
-/// Ctrl-C between the policy and the clusters that go; and a second call before it.
+/// A second call while the first one waits until clusters can go; and Ctrl-C in that time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_that_is_killed_leaves_clusters_for_both_policies() {
-    let (v1, v2) = (echo("v1").await, echo("v2").await);
+async fn while_clusters_go_another_call_takes_over_and_one_that_is_killed_leaves_them_to_the_next() {
+    let (v1, v2, v3) = (echo("v1").await, echo("v2").await, echo("v3").await);
     let live = live();
     // A rule that holds requests for long makes the call wait for long.
-    let old = Service { delay: Some((0, "60s")), ..to_the_last(&[("v1", &v1)]) };
+    let old = Service { delay: Some((0, "20s")), ..to_the_last(&[("v1", &v1)]) };
     live.generate(&old.yaml()).await.assert_well();
     let envoy = live.start().await;
     let load = users(&live);
     let new = to_the_last(&[("v2", &v2)]).yaml();
-    let mut call = live.command(&new, None).spawn().unwrap();
-    let mut lines = BufReader::new(call.stderr.take().unwrap()).lines();
-    while !lines.next_line().await.unwrap().expect("it waits").starts_with("clusters: 1 go, after 61.0 s") {}
+    let start = Instant::now();
+    let mut first = live.command(&new, None).spawn().unwrap();
+    let mut first_said = BufReader::new(first.stderr.take().unwrap()).lines();
+    while !first_said.next_line().await.unwrap().expect("it waits").starts_with("clusters: 1 go, after 2") {}
 
-    let second = live.generate(&new).await;
-    assert_eq!(second.code, Some(4), "{}", second.said);
-    assert!(second.said.contains("error: another `switchyard generate` is changing `"), "{}", second.said);
+    // What the first one put in force was wrong, say.
+    let back = to_the_last(&[("v3", &v3)]).yaml();
+    let mut second = live.command(&back, None).spawn().unwrap();
+    let mut second_said = BufReader::new(second.stderr.take().unwrap()).lines();
+    while !second_said.next_line().await.unwrap().expect("it waits").starts_with("clusters: 2 go, after ") {}
+    assert!(first.wait().await.unwrap().success());
+    let last = first_said.next_line().await.unwrap().expect("its last word");
+    assert_eq!(last, "note: another `switchyard generate` has come, and takes away what nobody needs");
+    assert_eq!(clusters(&envoy).await, ["", "v1", "v2", "v3"]);
+    load.round().await;
 
-    call.kill().await.unwrap();
-    assert_eq!(clusters(&envoy).await, ["", "v1", "v2"]);
-    let ended = live.generate(&new).await.well();
+    second.kill().await.unwrap();
+    assert_eq!(clusters(&envoy).await, ["", "v1", "v2", "v3"]);
+    let ended = live.generate(&back).await.well();
     assert_eq!(ended.written, ["clusters.yaml"], "{}", ended.said);
-    assert_eq!(clusters(&envoy).await, ["", "v2"]);
+    assert!(start.elapsed() > Duration::from_secs(20), "a request of the first policy may be held: {}", ended.said);
+    assert_eq!(clusters(&envoy).await, ["", "v3"]);
     load.round().await;
     assert_eq!(failures(&load.stop().await), BTreeMap::new());
     envoy.stop().await.unwrap();
@@ -139,7 +151,58 @@ async fn an_envoy_of_another_folder_is_not_waited_for() {
         "{}",
         ended.said
     );
+    // A folder that nobody has written to yet, and somebody who is no Envoy.
+    let mut fresh = live();
+    for (admin, why) in [(envoy.admin(), "` reads `"), (v1.address(), " reads no file of clusters")] {
+        let ended = fresh.at(admin).generate(&manifests).await;
+        assert_eq!(ended.code, Some(1), "{}", ended.said);
+        assert!(ended.said.contains(why) && ended.said.contains("; nothing was written"), "{}", ended.said);
+        assert!(!fresh.path("").exists());
+    }
     envoy.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_clusters_that_is_gone_is_no_reason_to_write_all_at_once() {
+    let (v1, v2) = (echo("v1").await, echo("v2").await);
+    let live = live();
+    live.generate(&to_the_last(&[("v1", &v1)]).yaml()).await.assert_well();
+    let envoy = live.start().await;
+    let load = users(&live);
+    load.round().await;
+    fs::remove_file(live.path("clusters.yaml")).unwrap();
+    let ended = live.generate(&to_the_last(&[("v2", &v2)]).yaml()).await.well();
+    assert!(ended.said.contains("clusters: 1 go, after 1.0 s"), "{}", ended.said);
+    assert_eq!(clusters(&envoy).await, ["", "v2"]);
+    load.round().await;
+    assert_eq!(failures(&load.stop().await), BTreeMap::new());
+    envoy.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn files_of_others_are_left_alone() {
+    let v1 = echo("v1").await;
+    let live = live();
+    let manifests = to_the_last(&[("v1", &v1)]).yaml();
+    fs::create_dir_all(live.path("endpoints")).unwrap();
+    for file in ["policy-mine.yaml", "routes-mine.txt", "endpoints/mine.yaml"] {
+        fs::write(live.path(file), "mine").unwrap();
+    }
+    for _ in 0..2 {
+        live.generate(&manifests).await.assert_well();
+    }
+    for file in ["policy-mine.yaml", "routes-mine.txt", "endpoints/mine.yaml"] {
+        assert_eq!(live.text(file), "mine");
+    }
+    for file in ["policy-mesh.yaml", "envoy.yaml"] {
+        let ours = live.text(file);
+        fs::write(live.path(file), "mine").unwrap();
+        let refused = live.generate(&manifests).await;
+        assert_eq!(refused.code, Some(4), "{}", refused.said);
+        assert!(refused.said.contains(&format!("{file}` is not overwritten: ")), "{}", refused.said);
+        assert_eq!(live.text(file), "mine");
+        fs::write(live.path(file), ours).unwrap();
+    }
 }
 
 #[tokio::test]

@@ -6,17 +6,24 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use xxhash_rust::xxh3::xxh3_64;
 
+/// The first line: whoever finds a file without it has found none of ours.
+const HEAD: &str = "# Written by `switchyard generate --target envoy --dynamic`: do not edit, generate again.\n";
+
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The endpoints of one cluster.
     Endpoints,
+    /// A certificate or authorities that clusters name.
+    ClusterSecret,
     /// All clusters.
     Clusters,
     /// The routes of a listener.
     Routes,
     /// The plugin's configuration on a listener.
     Policy,
+    /// A certificate or authorities that listeners alone name.
+    ListenerSecret,
     /// All listeners.
     Listeners,
 }
@@ -40,6 +47,7 @@ impl Kind {
     fn message(self) -> &'static str {
         match self {
             Self::Endpoints => "envoy.config.endpoint.v3.ClusterLoadAssignment",
+            Self::ClusterSecret | Self::ListenerSecret => "envoy.extensions.transport_sockets.tls.v3.Secret",
             Self::Clusters => "envoy.config.cluster.v3.Cluster",
             Self::Routes => "envoy.config.route.v3.RouteConfiguration",
             Self::Policy => "envoy.config.core.v3.TypedExtensionConfig",
@@ -73,10 +81,17 @@ impl Source {
         Self { version, resources, ..self.clone() }
     }
 
+    /// The same file with these resources.
+    #[must_use]
+    pub fn of(&self, resources: &[Value]) -> Self {
+        Self { version: version(resources), resources: resources.to_vec(), ..self.clone() }
+    }
+
     /// What is written.
     pub fn text(&self) -> String {
         // A map's text has short values first, so that the version stands at the top.
-        to_yaml(&json!({"version_info": self.version, "resources": self.resources}))
+        let yaml = to_yaml(&json!({"version_info": self.version, "resources": self.resources}));
+        format!("{HEAD}{yaml}")
     }
 }
 

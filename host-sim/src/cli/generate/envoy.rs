@@ -114,7 +114,8 @@ impl Args {
                 ));
             }
             if self.dynamic {
-                return dynamic::run(generated.bootstrap, out, self.admin, Duration::from_secs(self.timeout));
+                let call = dynamic::Call { out, admin: self.admin, patience: Duration::from_secs(self.timeout) };
+                return dynamic::run(generated.bootstrap, &written.manifests, &call);
             }
             vec![("envoy.yaml".to_owned(), to_yaml(&generated.bootstrap))]
         };

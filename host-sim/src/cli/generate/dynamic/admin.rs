@@ -1,5 +1,7 @@
 //! What a running Envoy says on its admin interface of the files that it watches.
 
+mod refusal;
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -48,8 +50,11 @@ impl Admin {
         let path = "/configs/0/bootstrap/dynamic_resources/cds_config/path_config_source/path";
         let read = dump.pointer(path).and_then(Value::as_str);
         let is_same = |read: &str| {
-            let place = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-            place(Path::new(read)) == place(clusters)
+            // Of the folder: the file may be away.
+            let place = |path: &Path| fs::canonicalize(path.parent()?).ok();
+            let read = Path::new(read);
+            read.file_name() == clusters.file_name()
+                && (read == clusters || place(read).is_some_and(|folder| Some(folder) == place(clusters)))
         };
         if !read.is_some_and(is_same) {
             let read = read.map_or("no file of clusters".to_owned(), |read| format!("`{read}`"));
@@ -81,6 +86,23 @@ impl Admin {
         Ok(State { values: self.stats(WATCHED)?, log })
     }
 
+    /// The clusters that it has.
+    pub fn clusters(&self) -> Result<Vec<Value>, String> {
+        self.dumped("dynamic_active_clusters", "cluster")
+    }
+
+    /// The plugin configurations that it has.
+    pub fn policies(&self) -> Result<Vec<Value>, String> {
+        self.dumped("ecds_filters", "ecds_filter")
+    }
+
+    /// Resources as they were given to it.
+    fn dumped(&self, what: &str, field: &str) -> Result<Vec<Value>, String> {
+        let mut dump = self.json(&format!("/config_dump?resource={what}"))?;
+        let all = dump.get_mut("configs").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
+        Ok(all.into_iter().filter_map(|mut one| Some(one.get_mut(field)?.take())).collect())
+    }
+
     /// How many requests are on their way to these clusters, or wait for a connection.
     pub fn requests(&self, clusters: &[&str]) -> Result<u64, String> {
         let stats = self.stats("%5Ecluster.*upstream_rq(_pending)?_active$")?;
@@ -88,15 +110,24 @@ impl Admin {
         Ok(clusters.iter().flat_map(of).filter_map(|name| stats.get(&name)?.parse::<u64>().ok()).sum())
     }
 
+    /// What it has now, and the end of its log, before something is changed: lines of the past are written before.
+    pub fn before(&self) -> Result<State, String> {
+        if self.log.is_some() && self.reopen().is_ok() {
+            // Another thread of it writes.
+            sleep(LOG / 40);
+        }
+        self.state()
+    }
+
     /// Why it refused a file of this kind since then.
     pub fn reason(&self, kind: Kind, since: &State) -> String {
-        self.logged(since.log).or_else(|| self.dumped(kind)).unwrap_or_else(|| {
+        self.logged(kind, since.log).or_else(|| self.state_of_listeners(kind)).unwrap_or_else(|| {
             "its log says why (`Filesystem config update rejected: …`); of an Envoy with `--log-path FILE` it is told here".into()
         })
     }
 
     /// Envoy keeps the reason for listeners alone.
-    fn dumped(&self, kind: Kind) -> Option<String> {
+    fn state_of_listeners(&self, kind: Kind) -> Option<String> {
         let path = "/config_dump?resource=dynamic_listeners&mask=error_state.details";
         let dump = (kind == Kind::Listeners).then(|| self.json(path).ok()).flatten()?;
         let mut all = dump.get("configs")?.as_array()?.iter();
@@ -104,28 +135,29 @@ impl Admin {
     }
 
     /// The last refusal in the log, and what the plugin said to it.
-    fn logged(&self, since: u64) -> Option<String> {
+    fn logged(&self, kind: Kind, since: u64) -> Option<String> {
         self.log.as_ref()?;
-        // Envoy writes its log every 10 s, and at once when it opens it anew.
-        let opened = minreq::post(self.url("/reopen_logs")).with_timeout(ANSWER).send();
+        let opened = self.reopen();
         let end = Instant::now() + LOG;
         loop {
-            match self.refusal(since) {
+            match self.refusal(kind, since) {
                 None if opened.is_ok() && Instant::now() < end => sleep(LOG / 40),
                 found => return found,
             }
         }
     }
 
-    fn refusal(&self, since: u64) -> Option<String> {
+    /// Envoy writes its log every 10 s, and at once when it opens it anew.
+    fn reopen(&self) -> Result<minreq::Response, minreq::Error> {
+        minreq::post(self.url("/reopen_logs")).with_timeout(ANSWER).send()
+    }
+
+    fn refusal(&self, kind: Kind, since: u64) -> Option<String> {
         let mut file = File::open(self.log.as_ref()?).ok()?;
         file.seek(SeekFrom::Start(since)).ok()?;
         let mut text = Vec::new();
         file.read_to_end(&mut text).ok()?;
-        let text = String::from_utf8_lossy(&text);
-        let after = |words: &str| text.lines().rev().find_map(|line| Some(line.split_once(words)?.1.trim()));
-        let refusal = after("config update rejected: ")?;
-        Some(after("wasm log").map_or(refusal.to_owned(), |said| format!("{refusal} ({said})")))
+        refusal::refusal(kind, &String::from_utf8_lossy(&text))
     }
 
     fn stats(&self, filter: &str) -> Result<BTreeMap<String, String>, String> {
@@ -144,7 +176,7 @@ impl Admin {
     }
 
     fn get(&self, path: &str) -> Result<String, String> {
-        let failed = |why: String| format!("the Envoy on `{}` does not answer: {why}", self.address);
+        let failed = |why: String| format!("no Envoy answers on `{}`, but somebody listens there: {why}", self.address);
         let response =
             minreq::get(self.url(path)).with_timeout(ANSWER).send().map_err(|error| failed(error.to_string()))?;
         if response.status_code != 200 {

@@ -31,6 +31,8 @@ pub struct Change<'a> {
     union: Source,
     /// How long a request may be held before it goes to its cluster, under the policies in force.
     delay: Duration,
+    /// How long requests may be held for clusters that go, from when the new policy was in force.
+    wait: Duration,
     /// What was written, in order.
     written: Vec<String>,
 }
@@ -54,6 +56,8 @@ impl<'a> Change<'a> {
     /// Files that cannot be read, an Envoy that does not answer.
     pub fn new(folder: &'a Folder, new: &'a Dynamic, envoy: &'a Admin, patience: Duration) -> Result<Self, Failure> {
         let state = envoy.state().map_err(Failure::Expectation)?;
+        // Before anything is forgotten.
+        let delay = delay::longest(folder, new, envoy)?;
         let mut union = None;
         for source in &new.sources {
             let (disk, previous) = (folder.read(&source.file)?, folder.previous(&source.file)?);
@@ -64,36 +68,43 @@ impl<'a> Change<'a> {
                 folder.forget_one(&source.file)?;
             }
             if source.kind == Kind::Clusters {
-                let accepted = if is_accepted { disk } else { previous.as_deref().and_then(read).or(disk) };
-                union = Some(source.with(&accepted.map(|(_, clusters)| clusters).unwrap_or_default()));
+                let previous = previous.as_deref().and_then(read);
+                let version = state.version(source);
+                let accepted = match [disk, previous].into_iter().flatten().find(|(known, _)| version == Some(known)) {
+                    Some((_, clusters)) => clusters,
+                    // Somebody has changed the file, or taken it away.
+                    None => envoy.clusters().map_err(Failure::Expectation)?,
+                };
+                if !is_accepted && version.is_some() {
+                    folder.keep_text(&source.file, &source.of(&accepted).text())?;
+                }
+                union = Some(source.with(&accepted));
             }
         }
         let union = union.ok_or_else(|| Failure::Expectation("there are no clusters to write".to_owned()))?;
-        let delay = delay::longest(folder)?;
-        Ok(Self { folder, new, envoy, patience, union, delay, written: vec![] })
+        Ok(Self { folder, new, envoy, patience, union, delay, wait: Duration::ZERO, written: vec![] })
     }
 
-    /// Makes it, and says which files were written, in order.
+    /// Makes it, until the new policy is in force.
     ///
     /// # Errors
-    /// What stopped it; what was in force before is put back, unless the new policy is in force already.
-    pub fn run(mut self) -> Result<Vec<String>, Failure> {
-        if let Err(stopped) = self.policy() {
+    /// What stopped it; what was in force before is put back.
+    pub fn policy(&mut self) -> Result<(), Failure> {
+        if let Err(stopped) = self.steps() {
             let undone = self.undo();
             return Err(Self::failure(stopped, undone));
         }
-        self.folder.forget()?;
-        self.clusters_that_go()?;
-        self.folder.remove_all_but(self.new)?;
-        Ok(self.written)
+        if self.clusters().is_some() {
+            self.wait = self.folder.hold(self.delay + WORKERS)?;
+        }
+        self.folder.forget()
     }
 
-    /// Everything until the new policy is in force.
-    fn policy(&mut self) -> Result<(), Stopped> {
+    fn steps(&mut self) -> Result<(), Stopped> {
         let new = self.new;
         let of = |kind| new.sources.iter().filter(move |source| source.kind == kind);
         let union = self.union.clone();
-        let clusters: Vec<_> = of(Kind::Endpoints).chain([&union]).collect();
+        let clusters: Vec<_> = of(Kind::Endpoints).chain(of(Kind::ClusterSecret)).chain([&union]).collect();
         self.step("clusters", &clusters, &clusters)?;
         // Files of listeners that come are there before the listener, and nobody reads them until then.
         let state = self.envoy.state().map_err(Stopped::Gone)?;
@@ -101,42 +112,71 @@ impl<'a> Change<'a> {
         let is_read = |source: &&Source| state.version(source).is_some();
         let (read, unread): (Vec<_>, Vec<_>) = policies.iter().copied().partition(is_read);
         let read_routes: Vec<_> = routes.iter().copied().filter(is_read).collect();
-        self.step("routes", &[routes.as_slice(), &unread].concat(), &read_routes)?;
+        let secrets: Vec<_> = of(Kind::ListenerSecret).collect();
+        self.step("routes", &[routes.as_slice(), &unread, &secrets].concat(), &read_routes)?;
         let listeners: Vec<_> = of(Kind::Listeners).collect();
-        self.step("listeners", &listeners, &[listeners.as_slice(), &routes, &unread].concat())?;
+        self.step("listeners", &listeners, &[listeners.as_slice(), &routes, &unread, &secrets].concat())?;
         self.step("policy", &read, &policies)
     }
 
-    /// Takes away clusters that the new policy does not know, when no request can be on its way to them.
-    fn clusters_that_go(&mut self) -> Result<(), Failure> {
-        let new = self.new.sources.iter().find(|source| source.kind == Kind::Clusters);
-        let Some(new) = new.filter(|new| new.version != self.union.version) else { return Ok(()) };
-        let kept: BTreeSet<_> = names(new).collect();
-        let gone: Vec<_> = names(&self.union).filter(|name| !kept.contains(name)).collect();
-        let wait = self.delay + WORKERS;
-        note(&format!("clusters: {} go, after {:.1} s and the requests on their way", gone.len(), wait.as_secs_f64()));
-        sleep(wait);
-        let end = Instant::now() + self.patience;
-        loop {
-            match self.envoy.requests(&gone) {
-                Ok(0) => break,
-                Ok(count) if Instant::now() > end => {
-                    note(&format!(
-                        "note: {count} requests to clusters that go are not answered yet; Envoy finishes them"
-                    ));
-                    break;
-                }
-                Ok(_) => sleep(LOOKS.1),
-                Err(why) => return Err(Self::left(&why)),
+    /// The clusters without those that go, if some do.
+    fn clusters(&self) -> Option<&'a Source> {
+        let clusters = self.new.sources.iter().find(|source| source.kind == Kind::Clusters);
+        clusters.filter(|new| new.version != self.union.version)
+    }
+
+    /// Takes away clusters that the new policy does not know, when no request can be on its way to them, and says which
+    /// files were written, in order. Until then another call may come, and then it is that one's to do.
+    pub fn clusters_that_go(mut self) -> Result<Vec<String>, Failure> {
+        if let Some(new) = self.clusters() {
+            self.folder.release()?;
+            let is_ours = self.nobody_needs_them(new)? && self.folder.retake()?;
+            if !is_ours {
+                note("note: another `switchyard generate` has come, and takes away what nobody needs");
+                return Ok(self.written);
+            }
+            if let Err(stopped) = self.step("clusters", &[new], &[new]) {
+                let why = told(&stopped);
+                let _ = self.folder.restore(&new.file);
+                return Err(Self::left(&why));
             }
         }
-        let done = self.step("clusters", &[new], &[new]);
-        if let Err(stopped) = done {
-            let why = told(&stopped);
-            let _ = self.folder.restore(&new.file);
-            return Err(Self::left(&why));
+        self.folder.end(super::names(self.new))?;
+        Ok(self.written)
+    }
+
+    /// Waits until no request can be on its way to clusters that go; `false` where another call came meanwhile.
+    fn nobody_needs_them(&self, new: &Source) -> Result<bool, Failure> {
+        let kept: BTreeSet<_> = names(new).collect();
+        let gone: Vec<_> = names(&self.union).filter(|name| !kept.contains(name)).collect();
+        note(&format!(
+            "clusters: {} go, after {:.1} s and the requests on their way (at most {} s more); the new policy is in \
+             force: the next call may come, and Ctrl-C leaves them to it",
+            gone.len(),
+            self.wait.as_secs_f64(),
+            self.patience.as_secs()
+        ));
+        let free = Instant::now() + self.folder.held()?;
+        let end = free + self.patience;
+        loop {
+            if self.folder.is_taken_over()? {
+                return Ok(false);
+            }
+            let left = free.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                match self.envoy.requests(&gone).map_err(|why| Self::left(&why))? {
+                    0 => return Ok(true),
+                    count if Instant::now() > end => {
+                        note(&format!(
+                            "note: {count} requests to clusters that go are not answered yet; Envoy finishes them"
+                        ));
+                        return Ok(true);
+                    }
+                    _ => {}
+                }
+            }
+            sleep(if left.is_zero() { LOOKS.1 } else { left.min(LOOKS.1) });
         }
-        self.folder.forget()
     }
 
     fn left(why: &str) -> Failure {
@@ -147,7 +187,7 @@ impl<'a> Change<'a> {
 
     /// Writes what Envoy does not have of `write`, and waits until it has all of `wait`.
     fn step(&mut self, what: &str, write: &[&Source], wait: &[&Source]) -> Result<(), Stopped> {
-        let before = self.envoy.state().map_err(Stopped::Gone)?;
+        let before = self.envoy.before().map_err(Stopped::Gone)?;
         let start = Instant::now();
         let written = self.written.len();
         for source in write {

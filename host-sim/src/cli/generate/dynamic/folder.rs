@@ -1,47 +1,82 @@
 //! The folder that Envoy watches: whole files or none, one writer at a time, and what was accepted last.
 
+mod held;
+
 use crate::cli::failure::Failure;
-use crate::cli::generate::cannot_write;
+use crate::cli::generate::{cannot_write, ours};
 use crate::replay::reason;
 use std::collections::BTreeSet;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use switchyard_envoy::bootstrap::dynamic::{CLUSTERS, Dynamic, ENDPOINTS, LISTENERS};
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+use switchyard_envoy::bootstrap::dynamic::ENDPOINTS;
 
 /// Ours alone: Envoy watches moves into the folder above.
 const OWN: &str = ".switchyard";
 /// In [`OWN`]: the last accepted version of each file that is being changed.
 const PREVIOUS: &str = "previous";
+/// In [`OWN`]: the names of the files that calls wrote, a line each.
+const FILES: &str = "files";
+/// In [`OWN`]: whose turn it was last.
+const TURN: &str = "turn";
 
-/// A folder that nobody else writes to while this lives.
+/// A folder that nobody else writes to while its lock is held.
 #[derive(Debug)]
 pub struct Folder {
     root: PathBuf,
     /// The kernel lets go of it when the process ends, however that is.
-    _lock: File,
+    lock: OnceLock<File>,
+    /// What this call writes to [`TURN`].
+    turn: String,
 }
 
 impl Folder {
-    /// Makes it where it is missing.
+    /// The folder, which may be missing; nothing is written.
+    pub fn new(root: &Path) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        Self { root: root.to_owned(), lock: OnceLock::new(), turn: format!("{} {now}\n", std::process::id()) }
+    }
+
+    /// Takes the lock until the process ends, or [`Self::release`]. The folder is made where it is missing.
     ///
     /// # Errors
     /// It cannot be written to, or another call does.
-    pub fn lock(root: &Path) -> Result<Self, Failure> {
-        let own = root.join(OWN);
-        for folder in [root.join(ENDPOINTS), own.join(PREVIOUS).join(ENDPOINTS)] {
+    pub fn lock(&self) -> Result<(), Failure> {
+        let own = self.root.join(OWN);
+        for folder in [self.root.join(ENDPOINTS), own.join(PREVIOUS).join(ENDPOINTS)] {
             fs::create_dir_all(&folder).map_err(|error| cannot_write(&folder, &error))?;
         }
         let path = own.join("lock");
-        let lock = File::create(&path).map_err(|error| cannot_write(&path, &error))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { root: root.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(Failure::File(format!(
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let lock = opened.map_err(|error| cannot_write(&path, &error))?;
+        if !taken(&path, &lock)? {
+            return Err(Failure::File(format!(
                 "another `switchyard generate` is changing `{}`: wait for its end",
-                root.display()
-            ))),
-            Err(TryLockError::Error(error)) => Err(cannot_write(&path, &error)),
+                self.root.display()
+            )));
         }
+        let _ = self.lock.set(lock);
+        self.write(&own.join(TURN), &self.turn).map_err(|error| cannot_write(&own.join(TURN), &error))
+    }
+
+    /// Lets other calls have their turn.
+    pub fn release(&self) -> Result<(), Failure> {
+        let path = self.root.join(OWN).join("lock");
+        self.lock.get().map_or(Ok(()), File::unlock).map_err(|error| cannot_write(&path, &error))
+    }
+
+    /// Whether another call has had its turn since [`Self::lock`].
+    pub fn is_taken_over(&self) -> Result<bool, Failure> {
+        Ok(read(&self.root.join(OWN).join(TURN))?.as_ref() != Some(&self.turn))
+    }
+
+    /// Takes the lock again after [`Self::release`]; `false` where another call has, or had, its turn.
+    pub fn retake(&self) -> Result<bool, Failure> {
+        let path = self.root.join(OWN).join("lock");
+        let is_ours = self.lock.get().map_or(Ok(false), |lock| taken(&path, lock))?;
+        Ok(is_ours && !self.is_taken_over()?)
     }
 
     /// Where it is.
@@ -76,11 +111,16 @@ impl Folder {
 
     /// Keeps a file's text until [`Self::forget`], unless an older one is kept: that was accepted, this may not be.
     pub fn keep(&self, name: &str) -> Result<(), Failure> {
+        self.read(name)?.map_or(Ok(()), |text| self.keep_text(name, &text))
+    }
+
+    /// [`Self::keep`] of a text that is not in the file.
+    pub fn keep_text(&self, name: &str, text: &str) -> Result<(), Failure> {
         let kept = self.kept(name);
-        match self.read(name)? {
-            Some(text) if !kept.exists() => self.write(&kept, &text).map_err(|error| cannot_write(&kept, &error)),
-            _ => Ok(()),
+        if kept.exists() {
+            return Ok(());
         }
+        self.write(&kept, text).map_err(|error| cannot_write(&kept, &error))
     }
 
     /// Puts a kept text back; whether there was one.
@@ -106,20 +146,47 @@ impl Folder {
         remove(&self.kept(name))
     }
 
-    /// Every file that Envoy watches, or did.
-    pub fn sources(&self) -> Result<Vec<String>, Failure> {
-        let is_source = |name: &String| {
-            let is_one_of_many = ["policy-", "routes-", ENDPOINTS].iter().any(|prefix| name.starts_with(prefix));
-            is_one_of_many || name == CLUSTERS || name == LISTENERS
-        };
-        Ok(files(&self.root)?.into_iter().filter(is_source).collect())
+    /// Looks before anything is written.
+    ///
+    /// # Errors
+    /// One of these names is that of a file that we did not write.
+    pub fn check<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+        names.map(|name| self.root.join(name)).try_for_each(|path| ours::may_overwrite(&path))
     }
 
-    /// Removes sources that are none any more.
-    pub fn remove_all_but(&self, new: &Dynamic) -> Result<(), Failure> {
-        let wanted: BTreeSet<_> = new.sources.iter().map(|source| source.file.as_str()).collect();
-        let mut gone = self.sources()?.into_iter().filter(|name| !wanted.contains(name.as_str()));
-        gone.try_for_each(|name| remove(&self.root.join(name)))
+    /// The files that calls wrote, or were about to write.
+    pub fn listed(&self) -> Result<BTreeSet<String>, Failure> {
+        let text = read(&self.root.join(OWN).join(FILES))?.unwrap_or_default();
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// Adds these to [`Self::listed`], before they are written.
+    pub fn list<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+        let mut all = self.listed()?;
+        all.extend(names.map(str::to_owned));
+        self.write_list(&all)
+    }
+
+    /// Ends a change after which there are these files alone: those that calls wrote and nobody needs any more go, and
+    /// nothing is kept.
+    pub fn end<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+        let wanted: BTreeSet<_> = names.map(str::to_owned).collect();
+        for name in self.listed()?.difference(&wanted) {
+            let path = self.root.join(name);
+            // Somebody may have put another file in its place.
+            if !ours::is_foreign(&path)? {
+                remove(&path)?;
+            }
+        }
+        self.write_list(&wanted)?;
+        self.unhold()?;
+        self.forget()
+    }
+
+    fn write_list(&self, names: &BTreeSet<String>) -> Result<(), Failure> {
+        let path = self.root.join(OWN).join(FILES);
+        let text: String = names.iter().flat_map(|name| [name, "\n"]).collect();
+        self.write(&path, &text).map_err(|error| cannot_write(&path, &error))
     }
 
     fn kept(&self, name: &str) -> PathBuf {
@@ -161,6 +228,14 @@ fn files(folder: &Path) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
+fn taken(path: &Path, lock: &File) -> Result<bool, Failure> {
+    match lock.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(cannot_write(path, &error)),
+    }
+}
+
 fn read(path: &Path) -> Result<Option<String>, Failure> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
@@ -181,30 +256,70 @@ mod tests {
     use super::*;
     use tempfile::TempDir;
 
+    fn locked(root: &Path) -> Folder {
+        let folder = Folder::new(root);
+        folder.lock().unwrap();
+        folder
+    }
+
     #[test]
     fn one_call_at_a_time_writes_to_a_folder() {
         let temporary = TempDir::new().unwrap();
-        let first = Folder::lock(temporary.path()).unwrap();
-        let Failure::File(message) = Folder::lock(temporary.path()).unwrap_err() else { panic!() };
+        let first = locked(temporary.path());
+        let second = Folder::new(temporary.path());
+        let Failure::File(message) = second.lock().unwrap_err() else { panic!() };
         assert!(message.contains("another `switchyard generate`"), "{message}");
+        assert!(!first.is_taken_over().unwrap());
+        // Nobody came meanwhile.
+        first.release().unwrap();
+        assert!(first.retake().unwrap());
+        first.release().unwrap();
+        second.lock().unwrap();
+        assert!(first.is_taken_over().unwrap() && !first.retake().unwrap());
+        drop(second);
+        assert!(!first.retake().unwrap(), "somebody had a turn in between");
         drop(first);
-        Folder::lock(temporary.path()).unwrap();
+        locked(temporary.path());
     }
 
     #[test]
     fn an_equal_text_is_not_written() {
         let temporary = TempDir::new().unwrap();
-        let folder = Folder::lock(temporary.path()).unwrap();
+        let folder = locked(temporary.path());
         assert!(folder.put("clusters.yaml", "a").unwrap());
         assert!(!folder.put("clusters.yaml", "a").unwrap());
         assert!(folder.put("clusters.yaml", "b").unwrap());
-        assert_eq!(folder.sources().unwrap(), ["clusters.yaml"]);
+    }
+
+    #[test]
+    fn files_of_others_are_neither_overwritten_nor_removed() {
+        let temporary = TempDir::new().unwrap();
+        let folder = locked(temporary.path());
+        let ours = |name: &str| ours::headed(format!("name: {name}\n"));
+        for name in ["policy-gone.yaml", "policy-replaced.yaml", "clusters.yaml"] {
+            folder.list([name].into_iter()).unwrap();
+            folder.put(name, &ours(name)).unwrap();
+        }
+        for name in ["policy-mine.yaml", "endpoints/notes.txt", "policy-replaced.yaml"] {
+            fs::write(temporary.path().join(name), "mine").unwrap();
+        }
+        let Failure::File(message) = folder.check(["clusters.yaml", "policy-mine.yaml"].into_iter()).unwrap_err()
+        else {
+            panic!()
+        };
+        assert!(message.contains("policy-mine.yaml` is not overwritten"), "{message}");
+        folder.end(["clusters.yaml"].into_iter()).unwrap();
+        assert_eq!(folder.read("policy-gone.yaml").unwrap(), None);
+        for name in ["policy-mine.yaml", "endpoints/notes.txt", "policy-replaced.yaml"] {
+            assert_eq!(folder.read(name).unwrap().as_deref(), Some("mine"), "{name}");
+        }
+        assert_eq!(folder.listed().unwrap(), BTreeSet::from(["clusters.yaml".to_owned()]));
     }
 
     #[test]
     fn what_was_accepted_first_comes_back() {
         let temporary = TempDir::new().unwrap();
-        let folder = Folder::lock(temporary.path()).unwrap();
+        let folder = locked(temporary.path());
         folder.put("clusters.yaml", "accepted").unwrap();
         for refused in ["refused", "refused too"] {
             folder.keep("clusters.yaml").unwrap();

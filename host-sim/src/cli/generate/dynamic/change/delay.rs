@@ -1,22 +1,23 @@
 //! How long the policies in force may hold a request before it goes to its cluster.
 
+use super::super::admin::Admin;
 use super::super::folder::Folder;
 use crate::cli::failure::Failure;
 use serde_json::Value;
 use std::time::Duration;
-use switchyard_envoy::bootstrap::dynamic::read;
+use switchyard_envoy::bootstrap::dynamic::{Dynamic, Kind, read};
 use switchyard_filter::duration::nanoseconds;
 
-/// The longest delay of a policy that is there, or was accepted last. Of one that cannot be read it is nothing.
-pub fn longest(folder: &Folder) -> Result<Duration, Failure> {
-    let mut longest = Duration::ZERO;
-    for file in folder.sources()?.iter().filter(|file| file.starts_with("policy-")) {
-        for text in [folder.read(file)?, folder.previous(file)?].into_iter().flatten() {
-            let resources = read(&text).map(|(_, resources)| resources).unwrap_or_default();
-            longest = longest.max(resources.iter().filter_map(of_resource).max().unwrap_or_default());
+/// The longest delay of a policy that Envoy has, is in a file, or was accepted last. Of one that cannot be read it is
+/// nothing.
+pub fn longest(folder: &Folder, new: &Dynamic, envoy: &Admin) -> Result<Duration, Failure> {
+    let mut resources = envoy.policies().map_err(Failure::Expectation)?;
+    for policy in new.sources.iter().filter(|source| source.kind == Kind::Policy) {
+        for text in [folder.read(&policy.file)?, folder.previous(&policy.file)?].into_iter().flatten() {
+            resources.extend(read(&text).map(|(_, resources)| resources).unwrap_or_default());
         }
     }
-    Ok(longest)
+    Ok(resources.iter().filter_map(of_resource).max().unwrap_or_default())
 }
 
 fn of_resource(resource: &Value) -> Option<Duration> {
