@@ -136,6 +136,12 @@ impl Chain {
         self.apply(&all.join("\n---\n")).await
     }
 
+    /// Deletes what this YAML names, at once: there is no kubelet that would let go of pods. Errors: what kubectl says.
+    pub async fn delete(&self, yaml: &str) -> Result<(), String> {
+        let arguments = ["delete", "--ignore-not-found", "--force", "--grace-period=0", "-f", "-"];
+        self.cluster.kubectl_with(&arguments, yaml).await.map(|_| ())
+    }
+
     /// How to reach the API server: the file for `kubectl --kubeconfig`.
     pub fn kubeconfig(&self) -> PathBuf {
         self.cluster.kubeconfig()

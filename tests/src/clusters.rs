@@ -11,7 +11,9 @@ pub mod certs;
 pub mod compare;
 mod dump;
 pub mod explained;
+mod golden;
 mod heard;
+mod kubernetes;
 mod mesh;
 mod outcome;
 mod policy;
@@ -26,6 +28,7 @@ mod verdict;
 mod wrong;
 
 pub use batch::{Found, judge};
+pub use kubernetes::judge_on;
 pub use outcome::Outcome;
 pub use proxy::Proxy;
 pub use set::Set;

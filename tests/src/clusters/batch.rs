@@ -54,7 +54,7 @@ pub async fn judge(sets: &[Set]) -> Result<Vec<Found>, String> {
 }
 
 /// What a proxy has when it has heard all that istiod was told: nothing changes it any more.
-async fn settled(envoy: &mut Dumped) -> Result<Value, String> {
+pub(super) async fn settled(envoy: &mut Dumped) -> Result<Value, String> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let dump = envoy.dump().await?;
@@ -69,7 +69,7 @@ async fn settled(envoy: &mut Dumped) -> Result<Value, String> {
 }
 
 /// Compares the clusters of a set's hosts.
-fn compare(set: &Set, ours: &Clusters, istio: &Clusters) -> Found {
+pub(super) fn compare(set: &Set, ours: &Clusters, istio: &Clusters) -> Found {
     let hosts = set.hosts();
     let own = |clusters: &Clusters| -> Clusters {
         let is_own = |name: &String| name.rsplit('|').next().is_some_and(|host| hosts.contains(host));

@@ -32,7 +32,7 @@ pub async fn told(mesh: &Value, manifests: &[Value]) -> Result<Istiod, String> {
 }
 
 /// Our service.
-fn marker() -> [Value; 3] {
+pub fn marker() -> [Value; 3] {
     let manifest = |kind: &str, spec: Value| {
         json!({"apiVersion": "networking.istio.io/v1", "kind": kind,
             "metadata": {"name": "heard", "namespace": "switchyard-heard"}, "spec": spec})

@@ -56,6 +56,7 @@ impl Proxy {
                 "metadata": {
                     "NAMESPACE": namespace, "LABELS": labels, "INSTANCE_IPS": "10.255.255.1",
                     "ISTIO_VERSION": "1.29.1", "CLUSTER_ID": "Kubernetes", "NAME": "judge",
+                    "NODE_NAME": self.labels.get("kubernetes.io/hostname"),
                 },
             },
             "admin": {"address": address(0)},

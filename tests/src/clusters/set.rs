@@ -77,11 +77,20 @@ impl Set {
         Self { name: format!("set {number}"), manifests, proxy, certs: certs.to_owned(), mesh: Value::Null }
     }
 
-    /// The hosts of its ServiceEntries.
+    /// The hosts of its ServiceEntries and Services.
     pub fn hosts(&self) -> BTreeSet<String> {
         let hosts =
             self.manifests.iter().flat_map(|manifest| manifest["spec"]["hosts"].as_array().into_iter().flatten());
-        hosts.filter_map(|host| host.as_str().map(str::to_owned)).collect()
+        let services = self.services().filter_map(|service| {
+            let named = |field: &str| service["metadata"][field].as_str();
+            Some(format!("{}.{}.svc.cluster.local", named("name")?, named("namespace")?))
+        });
+        hosts.filter_map(|host| host.as_str().map(str::to_owned)).chain(services).collect()
+    }
+
+    /// Its Services: istiod reads them of an API server only.
+    pub fn services(&self) -> impl Iterator<Item = &Value> {
+        self.manifests.iter().filter(|manifest| manifest["kind"] == "Service")
     }
 
     /// Whether its proxy waits for secrets of Kubernetes: istiod, which has none here, never answers, and Envoy asks for

@@ -2,7 +2,7 @@
 
 use super::Speaks;
 
-/// Ports at which nobody is asked what he speaks (`wellKnownPorts` of istiod): SMTP, DNS, MySQL, MongoDB.
+/// Ports at which nobody is asked what he speaks (`wellKnownPorts` of istiod): those of SMTP, DNS, `MySQL` and `MongoDB`.
 const WELL_KNOWN: [u16; 4] = [25, 53, 3306, 27017];
 
 /// Names of protocols, as users write them.
