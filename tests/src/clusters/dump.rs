@@ -63,20 +63,23 @@ impl Dumped {
                     return response.json();
                 }
             }
-            if self.process.ended().is_some() || Instant::now() > deadline {
-                return Err(format!("envoy says:\n{}", self.log()));
+            let ended = self.process.ended();
+            if ended.is_some() || Instant::now() > deadline {
+                let end = ended.map_or_else(|| format!("no answer in {PATIENCE:?}"), |status| status.to_string());
+                return Err(format!("envoy, {end}, says:\n{}", self.text()));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// What it wrote, without a trace of its stack.
+    /// What it wrote of what went wrong, without a trace of its stack.
     pub fn log(&self) -> String {
+        let wrong = |line: &&str| line.contains("[critical]") || line.contains("rejected");
+        self.text().lines().filter(wrong).collect::<Vec<_>>().join("\n")
+    }
+
+    fn text(&self) -> String {
         let text = fs::read(self.folder.path().join("log")).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text).into_owned();
-        text.lines()
-            .filter(|line| line.contains("[critical]") || line.contains("rejected"))
-            .collect::<Vec<_>>()
-            .join("\n")
+        String::from_utf8_lossy(&text).into_owned()
     }
 }
