@@ -3,6 +3,9 @@
 
 #![cfg(not(target_family = "wasm"))]
 
+#[path = "istio_generated/shared.rs"]
+mod shared;
+
 use serde_json::{Value, json};
 use std::time::Duration;
 use switchyard_envoy::istio::{Code, ROOT_NAMESPACE, Selection, Settings, Url, Via, generate};

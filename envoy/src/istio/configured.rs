@@ -51,13 +51,20 @@ pub fn all(
         Via::Tags => {
             let tagging = Tagging { target, routes: &routes };
             let asks = model.tags_ask_for_port();
-            let mut made = vec![];
+            let (mut made, mut wrong) = (vec![], vec![]);
             for proxy in proxies(&model, target, asks, &mesh::https_ports(manifests, target)) {
                 let listener = model.listener(&proxy)?;
                 if target.is_gateway() {
                     warnings.extend(tags::passing_elsewhere(&listener));
+                } else if asks {
+                    wrong.extend(tags::passing_at_other_ports(&listener));
                 }
                 made.push(tagging.only(&listener)?);
+            }
+            if !wrong.is_empty() {
+                // It is the same on every port.
+                wrong.dedup();
+                return Err(wrong);
             }
             (made, asks)
         }

@@ -78,7 +78,10 @@ fn route(mirrors: usize) -> Value {
 fn running(filters: &BTreeSet<String>, runs: bool) -> Value {
     let mut config = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig"});
     if runs {
-        config["config"] = json!({});
+        // This takes the place of what says otherwise, and says nothing: the filter has no configuration of routes. Istio
+        // takes no empty one, which would say so in Envoy's words.
+        config["is_optional"] = json!(true);
+        config["config"] = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"});
     } else {
         config["disabled"] = json!(true);
     }

@@ -57,7 +57,7 @@ pub fn settle(
             Ok(found) if found.is_empty() => settled.behind.insert(*port, BTreeSet::from([*port])),
             Ok(found) => settled.behind.insert(*port, found),
             Err(found) => {
-                wrong.push(found);
+                wrong.push(*found);
                 None
             }
         };
@@ -83,9 +83,11 @@ pub fn settle(
 /// The Services in front of its pods.
 fn services<'a>(manifests: &'a Manifests, target: &Target, workloads: &[Workload<'_>]) -> Vec<&'a Manifest> {
     let is_own = |manifest: &&Manifest| {
+        let selector = selector(manifest);
         (target.everywhere || manifest.namespace == target.namespace)
             && !manifest.labels.contains_key(AS_IT_IS)
-            && workload::meet(&selector(manifest), &target.labels, workloads)
+            && !selector.is_empty()
+            && workload::meet(&selector, &target.labels, workloads)
     };
     manifests.of(Kind::Service).filter(is_own).collect()
 }
@@ -95,7 +97,7 @@ fn selector(service: &Manifest) -> workload::Labels {
 }
 
 /// Where the gateway listens for a port, as its Services tell.
-fn behind(services: &[&Manifest], workloads: &[Workload<'_>], port: u16) -> Result<BTreeSet<u16>, Diagnostic> {
+fn behind(services: &[&Manifest], workloads: &[Workload<'_>], port: u16) -> Result<BTreeSet<u16>, Box<Diagnostic>> {
     let mut found = BTreeSet::new();
     for service in services {
         let ports = service.node.get("spec").and_then(|spec| spec.get("ports")).map(items).unwrap_or_default();
@@ -108,8 +110,8 @@ fn behind(services: &[&Manifest], workloads: &[Workload<'_>], port: u16) -> Resu
                 continue;
             };
             match (number(target), target.as_str()) {
-                (Some(number), _) => drop(found.insert(number)),
-                (None, Some(name)) => drop(found.extend(named(service, index, name, workloads)?)),
+                (Some(number), _) => found.extend([number]),
+                (None, Some(name)) => found.extend(named(service, index, name, workloads)?),
                 (None, None) => {}
             }
         }
@@ -123,7 +125,7 @@ fn named(
     index: usize,
     name: &str,
     workloads: &[Workload<'_>],
-) -> Result<BTreeSet<u16>, Diagnostic> {
+) -> Result<BTreeSet<u16>, Box<Diagnostic>> {
     let selector = selector(service);
     let behind = |one: &&Workload<'_>| {
         one.namespace == service.namespace && workload::selects(&selector, &one.labels) && !selector.is_empty()
@@ -141,5 +143,5 @@ fn named(
     let help = format!(
         "write its number, or add what has a container with the port `{name}` (`kubectl get deployment -o yaml`)"
     );
-    Err(service.error(&path, &message).help(help))
+    Err(Box::new(service.error(&path, &message).help(help)))
 }

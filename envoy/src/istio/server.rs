@@ -140,7 +140,7 @@ fn of_istio(manifest: &Manifest) -> Vec<Server<'_>> {
                 .filter_map(Node::as_str)
                 .map(|host| ServedHost::new(host, &manifest.namespace))
                 .collect(),
-            client: (is_https && mode != "SIMPLE").then(|| Value::Object(shown)),
+            client: (is_https && mode != "SIMPLE").then_some(Value::Object(shown)),
         })
     };
     servers.iter().enumerate().filter_map(one).collect()

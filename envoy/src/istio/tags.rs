@@ -56,6 +56,26 @@ pub fn passing_elsewhere(listener: &Listener<'_>) -> Vec<Diagnostic> {
     .collect()
 }
 
+/// Tags in the mesh whose hosts may be at any port, where a rule asks for the port, so that there is a plugin for each port
+/// that services here have and none for others: there nothing would remove what a client says.
+pub fn passing_at_other_ports(listener: &Listener<'_>) -> Vec<Diagnostic> {
+    let tags = listener.document.tags.iter().enumerate();
+    let open = tags.filter(|(_, tag)| !tag.trust_client && tag.hosts.iter().any(|host| host.starts_with('*')));
+    let told = open.map(|(index, tag)| {
+        let message = format!(
+            "a rule asks for the port, so that there is a plugin for each port of these services and for no other: there what a \
+             client says `{}` is would pass",
+            tag.header
+        );
+        let help = "name the tag's `hosts` without `*`, or leave `port` out of the rules of all tags";
+        match listener.place(&format!("tags[{index}].hosts")) {
+            Some((place, field)) => Diagnostic::error(place, message).field(field).help(help),
+            None => Diagnostic::unplaced(message).help(help),
+        }
+    });
+    told.collect()
+}
+
 /// Another phase, together with what Istio's own filters must not miss.
 pub fn phase(configured: &[Configured], settings: &Settings) -> Option<Diagnostic> {
     let phase = settings.phase?;

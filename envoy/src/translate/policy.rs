@@ -144,7 +144,8 @@ fn warn_of_clients(manifest: &Manifest, at: usize, tag: &Tag, before: &[(usize, 
         before.iter().any(|(_, _, tag)| !tag.trust_client && same_spelling(tag.header.as_bytes(), name.as_bytes()))
     };
     let rests_on_client = |block: &HttpMatchRequest| {
-        block.source_ip.is_empty() && block.peer.is_empty() && !block.headers.keys().any(is_tag)
+        // The port is where a request comes to, and not what a client says in it.
+        block.source_ip.is_empty() && block.peer.is_empty() && block.port.is_none() && !block.headers.keys().any(is_tag)
     };
     for (index, rule) in tag.rules.iter().enumerate() {
         if let Some(block) = rule.matches.iter().position(rests_on_client) {

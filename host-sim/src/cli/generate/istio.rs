@@ -35,7 +35,7 @@ pub struct Args {
     target_ref: Option<Selection>,
 
     /// `metadata.name` of the resources [default: switchyard; of `--gateway`, whose resources lie in the root
-    /// namespace with those of others, switchyard-NS-NAME]
+    /// namespace with those of others, switchyard-NS.NAME]
     #[arg(long)]
     name: Option<String>,
 
@@ -124,6 +124,12 @@ impl Args {
             written.namespace = Some(namespace.clone());
         }
         let options = written.options()?;
+        // Also for what was generated before of a selection that is now another one.
+        let replaces = (self.name.is_none() && matches!(selection, Selection::Workload { .. })).then(|| {
+            "note: this takes the place of what was applied as `switchyard` for other workloads of the namespace: \
+                      `--name` keeps both"
+                .to_owned()
+        });
         let name = self.name.unwrap_or_else(|| default_name(&selection));
         let settings = Settings {
             via: match self.via {
@@ -150,7 +156,7 @@ impl Args {
         tell_unread(&manifests);
         let generated = istio::generate(&manifests, &options, &settings).map_err(Failure::Invalid)?;
         tell(&generated.warnings);
-        for line in &generated.notes {
+        for line in generated.notes.iter().chain(&replaces) {
             note(line);
         }
         write(out, [("istio.yaml".to_owned(), generated.text)])
@@ -160,7 +166,8 @@ impl Args {
 /// What the resources are called: in the root namespace everybody's meet, and one must not overwrite another's.
 fn default_name(selection: &Selection) -> String {
     match selection {
-        Selection::Gateway { namespace, name } => format!("switchyard-{namespace}-{name}"),
+        // No namespace has a dot: no two Gateways have one name.
+        Selection::Gateway { namespace, name } => format!("switchyard-{namespace}.{name}"),
         _ => "switchyard".into(),
     }
 }
