@@ -59,10 +59,8 @@ kind: WorkloadEntry
 metadata: {name: a, namespace: shop}
 spec: {address: 10.0.0.1, ports: {a_b: 1, c: 0}}
 ";
-        let said = [
-            "error a.yaml:4:40: `a_b` is no name of a port",
-            "error a.yaml:4:46: `0` is out of range: 1 to 65535",
-        ];
+        let said =
+            ["error a.yaml:4:40: `a_b` is no name of a port", "error a.yaml:4:46: `0` is out of range: 1 to 65535"];
         assert_eq!(told(&[workload]), said);
     }
 }
