@@ -21,9 +21,9 @@ struct Pod {
 /// All of them.
 pub struct Pods<'a> {
     chain: &'a Chain,
-    pods: BTreeMap<String, Pod>,
+    serving: BTreeMap<String, Pod>,
     made: u32,
-    _upstreams: Vec<Echo>,
+    upstreams: Vec<Echo>,
 }
 
 /// What became of a request.
@@ -39,10 +39,10 @@ pub struct Seen {
 
 impl<'a> Pods<'a> {
     pub fn new(chain: &'a Chain) -> Self {
-        Self { chain, pods: BTreeMap::new(), made: 0, _upstreams: Vec::new() }
+        Self { chain, serving: BTreeMap::new(), made: 0, upstreams: Vec::new() }
     }
 
-    /// Starts what the workloads of the base are, where its Services find them: a Service selects WorkloadEntries as it
+    /// Starts what the workloads of the base are, where its Services find them: a Service selects `WorkloadEntries` as it
     /// selects pods, and these may be on this machine.
     pub async fn workloads(&mut self) {
         let mut entries = Vec::new();
@@ -53,7 +53,7 @@ impl<'a> Pods<'a> {
                 "metadata": {"name": format!("{app}-{version}"), "namespace": "workshop"},
                 "spec": {"address": format!("127.4.0.{number}"), "ports": {"http": echo.address().port()},
                     "labels": {"app": app, "version": version}}}));
-            self._upstreams.push(echo);
+            self.upstreams.push(echo);
         }
         self.chain.apply_all(&entries).await.unwrap();
     }
@@ -66,7 +66,7 @@ impl<'a> Pods<'a> {
         let mut rolled = Vec::new();
         for deployment in all["items"].as_array().unwrap() {
             let (name, template) = (text(&deployment["metadata"]["name"]), &deployment["spec"]["template"]["metadata"]);
-            if self.pods.get(name).is_none_or(|pod| pod.template != *template) {
+            if self.serving.get(name).is_none_or(|pod| pod.template != *template) {
                 let ports: &[u16] = match name {
                     "productcatalog" | "catalogdetail-v1" => &[3000],
                     // The port of its pods, which its Service has behind 80.
@@ -76,7 +76,7 @@ impl<'a> Pods<'a> {
                 if !ports.is_empty() {
                     let namespace = text(&deployment["metadata"]["namespace"]);
                     let proxy = self.start(name, namespace, ports, template).await;
-                    let old = self.pods.insert(name.into(), Pod { template: template.clone(), proxy });
+                    let old = self.serving.insert(name.into(), Pod { template: template.clone(), proxy });
                     if let Some(old) = old {
                         self.end(old).await;
                     }
@@ -132,14 +132,14 @@ impl<'a> Pods<'a> {
 
     /// The proxy of a Deployment's pod.
     pub fn proxy(&self, deployment: &str) -> &Running {
-        &self.pods[deployment].proxy
+        &self.serving[deployment].proxy
     }
 
     /// Waits until the proxy has all that was applied, and of the WasmPlugin `switchyard` of its namespace the
     /// configuration that the API server has.
     pub async fn synced(&mut self, deployment: &str) {
         let chain = self.chain;
-        let pod = self.pods.get_mut(deployment).unwrap();
+        let pod = self.serving.get_mut(deployment).unwrap();
         pod.proxy.synced(chain).await.unwrap();
         let namespace = pod.proxy.proxy().namespace.clone();
         let plugin = chain.kubectl(&["get", "wasmplugin", "-n", &namespace, "switchyard", "-o", "json"]).await.unwrap();

@@ -34,8 +34,9 @@ impl<'a> Walk<'a> {
         let ended = self.retry(&typed.line).await;
         if let Some(prints) = typed.prints {
             let all = ended.written.iter().map(String::as_str).chain(ended.said.lines());
-            let all: String = all.map(|line| format!("{}\n", line.trim_end())).collect();
-            assert_eq!(all, self.terminal.own(&prints), "`{}` prints something else than README says", typed.line);
+            let (all, prints): (Vec<_>, _) = (all.map(str::trim_end).collect(), self.terminal.own(&prints));
+            let told: Vec<_> = prints.lines().collect();
+            assert_eq!(all, told, "`{}` prints something else than README says", typed.line);
         }
         self.last = typed.line;
         ended
@@ -70,7 +71,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What people add to the ConfigMap of the mesh configuration.
+    /// What people add to the `ConfigMap` of the mesh configuration.
     pub async fn mesh_configuration(&mut self, field: &str) {
         let mesh = self.chapter.yaml(field);
         let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"mesh": mesh},
