@@ -14,9 +14,14 @@ mod mesh;
 mod owned;
 mod plugin;
 mod ports;
+mod routes;
 mod selection;
+mod server;
+mod shared;
+mod sidecars;
 mod size;
 mod tags;
+mod workload;
 
 pub use applied::drifted;
 pub use code::{Code, Url};
@@ -130,13 +135,21 @@ pub fn generate(manifests: &Manifests, options: &Options, settings: &Settings) -
         wrong.extend(found);
         std::mem::take(&mut wrong)
     })?;
+    let workloads = workload::all(manifests);
+    let servers = server::all(manifests, &target, &workloads);
+    let mut notes = notes(settings, &target);
+    notes.extend(sidecars::doubt(manifests, &settings.selection, &target, &workloads).map_err(|mut found| {
+        found.append(&mut wrong);
+        found
+    })?);
     let mut options = Options { around: Around::Mesh, ..options.clone() };
     options.labels.extend(target.labels.clone());
-    let (mut configured, warnings) = configured::all(manifests, &options, settings, &target).map_err(|mut found| {
-        found.append(&mut wrong);
-        sort(&mut found);
-        found
-    })?;
+    let (mut configured, mut warnings) =
+        configured::all(manifests, &options, settings, &target).map_err(|mut found| {
+            found.append(&mut wrong);
+            sort(&mut found);
+            found
+        })?;
     let stripped = tags::stripped(&configured);
     wrong.extend(tags::phase(&configured, settings));
     let strategy = match tags::fail_strategy(&configured, &stripped, settings) {
@@ -146,15 +159,20 @@ pub fn generate(manifests: &Manifests, options: &Options, settings: &Settings) -
             FailStrategy::Reload
         }
     };
-    let mut notes = notes(settings, &target);
-    notes.extend(ports::settle(&mut configured, manifests, &target));
+    wrong.extend(shared::unguarded(&configured, &servers));
+    warnings.extend(shared::beside(&configured, &servers, &target));
+    let settled = ports::settle(&mut configured, manifests, &target, &servers, &workloads).unwrap_or_else(|found| {
+        wrong.extend(found);
+        ports::Settled::default()
+    });
+    notes.extend(settled.note.clone());
+    let names = plugin::names(settings, &configured);
     let mut resources = vec![];
     if settings.via == Via::ClusterHeader {
-        let mirrors = configured.iter().map(|one| one.policy.most_mirrors()).max().unwrap_or(0);
+        let routes = routes::Routes::new(&configured, &names, &target, &servers, &settled);
         let makes_ids = target.is_gateway() && configured.iter().any(Configured::is_enforced);
-        resources.push(envoy_filter::envoy_filter(settings, &target, &stripped, mirrors, makes_ids));
+        resources.push(envoy_filter::envoy_filter(settings, &target, &stripped, &routes, makes_ids));
     }
-    let names = plugin::names(settings, &configured);
     for (one, name) in configured.iter().zip(&names) {
         let plugin = plugin::plugin(one, name, settings, &target, strategy);
         match size::check(&plugin, name) {
