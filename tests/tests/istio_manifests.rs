@@ -11,7 +11,7 @@ mod steps;
 mod workshop;
 
 use switchyard_tests::istio::Proxy;
-use workshop::{DEPLOYER, Workshop};
+use workshop::{DEPLOYER, LISTENS, Workshop};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_working_set_does_what_its_files_say() {
@@ -21,7 +21,7 @@ async fn the_working_set_does_what_its_files_say() {
 
     // The plugins are there before the pods that they are for, as the first Wasm must be (istio.md 5.6); a pod of before,
     // whose Envoy would not outlive it, gets none.
-    let old = Proxy::gateway("workshop-gateway-old", "workshop-ingress", [80]);
+    let old = Proxy::gateway("workshop-gateway-old", "workshop-ingress", [LISTENS]);
     let mut old = workshop.pod("workshop-gateway", old).await.unwrap();
     workshop.apply("canary", DEPLOYER).await.unwrap();
     steps::an_old_pod_runs_on_without_the_plugin(&workshop, &mut old).await;

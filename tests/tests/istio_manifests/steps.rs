@@ -1,6 +1,6 @@
 //! What each part of the working set promises.
 
-use super::workshop::{DEPLOYER, Proxies, Seen, Workshop, assert_share, percent, send, send_all};
+use super::workshop::{DEPLOYER, LISTENS, Proxies, Seen, Workshop, assert_share, percent, send, send_all};
 use serde_json::json;
 use std::time::Duration;
 use switchyard_tests::chain::Running;
@@ -62,7 +62,7 @@ fn group(kind: &str) -> &'static str {
 pub async fn an_old_pod_runs_on_without_the_plugin(workshop: &Workshop, old: &mut Running) {
     old.synced(workshop.chain).await.unwrap();
     let forged = edge().header("x-switchyard-cluster", to("v2"));
-    let seen = send_all(old, 80, vec![forged; 200]).await;
+    let seen = send_all(old, LISTENS, vec![forged; 200]).await;
     assert!(seen.iter().all(|seen| seen.status == 200 && seen.by_istio && seen.header("user-type").is_empty()));
     assert_share("canary, by Istio", percent(&seen, |seen| seen.subset() == "v2"), 10.0, 9.5);
     let why = old.extension("workshop-ingress/switchyard").await.unwrap_err();
@@ -97,10 +97,10 @@ pub async fn what_is_applied_has_not_drifted_until_somebody_moves_weights(worksh
 
 pub async fn canary_at_the_gateway(workshop: &Workshop, proxies: &Proxies) {
     let gateway = &proxies.gateway;
-    let mut client = gateway.client(80).unwrap();
+    let mut client = gateway.client(LISTENS).unwrap();
 
     // 30 % of users, by a cookie that they are given, and 10 % of the others.
-    let first = send_all(gateway, 80, vec![edge(); 500]).await;
+    let first = send_all(gateway, LISTENS, vec![edge(); 500]).await;
     assert!(first.iter().all(|seen| seen.status == 200), "{:?}", first.iter().find(|seen| seen.status != 200));
     assert_share("internal", percent(&first, |seen| seen.header("user-type") == "internal"), 30.0, 9.0);
     assert!(first.iter().all(|seen| seen.header("user-type") != "internal" || seen.subset() == "v2"));
@@ -116,7 +116,7 @@ pub async fn canary_at_the_gateway(workshop: &Workshop, proxies: &Proxies) {
     // Who has a cookie keeps tag and version; who says what it is is not heard, whatever the spelling.
     let uids: Vec<String> = first.iter().map(|seen| seen.uid.clone().expect("a cookie")).collect();
     let returning = |request: Request| uids.iter().take(200).map(|uid| user(request.clone(), uid)).collect();
-    let again = send_all(gateway, 80, returning(edge())).await;
+    let again = send_all(gateway, LISTENS, returning(edge())).await;
     assert_eq!(fates(&again, "user-type"), fates(&first[..200], "user-type"));
     assert!(again.iter().all(|seen| seen.uid.is_none()), "a cookie is given once");
     let forged = edge()
@@ -124,7 +124,7 @@ pub async fn canary_at_the_gateway(workshop: &Workshop, proxies: &Proxies) {
         .header("User_Type", "internal")
         .header("x-switchyard-cluster", to("v2"))
         .header("x-envoy-fault-abort-request", "418");
-    let forged = send_all(gateway, 80, returning(forged)).await;
+    let forged = send_all(gateway, LISTENS, returning(forged)).await;
     assert_eq!(fates(&forged, "user-type"), fates(&again, "user-type"));
     assert!(forged.iter().all(|seen| seen.header("user_type").is_empty()));
 
@@ -141,7 +141,7 @@ pub async fn canary_at_the_gateway(workshop: &Workshop, proxies: &Proxies) {
         let request = Request::new("GET", EDGE, "/v2/catalogDetail");
         request.header("x-user-id", format!("user-{}", user % 30))
     });
-    let seen = send_all(gateway, 80, pods.collect()).await;
+    let seen = send_all(gateway, LISTENS, pods.collect()).await;
     for user in 0..30 {
         assert_eq!(seen[user].upstream, seen[user + 30].upstream);
         assert_eq!(seen[user].upstream, seen[user + 60].upstream);
@@ -180,7 +180,7 @@ pub async fn canary_in_the_mesh(proxies: &Proxies) {
     // Where it said nothing, the same user is the same here, and a word that is none counts as nothing.
     let users = |request: Request| (0..100).map(|uid| user(request.clone(), &uid.to_string())).collect();
     let here = send_all(sidecar, 3000, users(mesh())).await;
-    let there = send_all(&proxies.gateway, 80, users(edge())).await;
+    let there = send_all(&proxies.gateway, LISTENS, users(edge())).await;
     assert_eq!(fates(&here, "user-type"), fates(&there, "user-type"));
     let other = send_all(sidecar, 3000, users(mesh().header("user-type", "admin"))).await;
     assert_eq!(fates(&other, "user-type"), fates(&here, "user-type"));
@@ -198,8 +198,9 @@ fn products(uid: usize) -> Request {
 
 /// From the gateway to productcatalog and from there to catalogdetail: one user, one tag, one version.
 pub async fn two_hops(proxies: &Proxies) {
-    let direct = send_all(&proxies.gateway, 80, (0..100).map(|uid| user(edge(), &uid.to_string())).collect()).await;
-    let seen = send_all(&proxies.gateway, 80, (0..100).map(products).collect()).await;
+    let direct =
+        send_all(&proxies.gateway, LISTENS, (0..100).map(|uid| user(edge(), &uid.to_string())).collect()).await;
+    let seen = send_all(&proxies.gateway, LISTENS, (0..100).map(products).collect()).await;
     for (seen, direct) in seen.iter().zip(&direct) {
         let headers = seen.called["headers"].as_array().unwrap();
         let tags: Vec<_> = headers.iter().filter(|header| header[0] == "user-type").map(|header| &header[1]).collect();
@@ -212,7 +213,7 @@ pub async fn two_hops(proxies: &Proxies) {
 
 /// The delay of a user's group is the sidecar's, where the rule is, and not the gateway's too.
 pub async fn one_delay_on_two_hops(proxies: &Proxies) {
-    let seen = send_all(&proxies.gateway, 80, (0..100).map(products).collect()).await;
+    let seen = send_all(&proxies.gateway, LISTENS, (0..100).map(products).collect()).await;
     for seen in &seen {
         let (status, flags) = match seen.header("fault-group") {
             "slow" => (200, "DI"),
@@ -235,7 +236,7 @@ pub async fn blue_green(workshop: &Workshop, proxies: &Proxies) {
     // Nobody outside gets green by saying so, or by saying that they are of the office; half of blue's is copied.
     let before = workshop.counts();
     let forged = edge().header("release", "green").header("x-forwarded-for", "10.20.0.9");
-    let seen = send_all(&proxies.gateway, 80, vec![forged; 300]).await;
+    let seen = send_all(&proxies.gateway, LISTENS, vec![forged; 300]).await;
     assert!(seen.iter().all(|seen| seen.header("release") == "blue" && seen.subset() == "v1"), "{:?}", seen[0]);
     assert!(seen.iter().all(|seen| seen.upstream.as_deref() == Some("v1") && !seen.by_istio));
     // Copies arrive when they do.
@@ -257,7 +258,7 @@ pub async fn fault_test(workshop: &Workshop, proxies: &Proxies) {
     // A tenth of users is slow and a tenth fails, always the same ones, and nobody by asking for it.
     let users = |request: Request| (0..200).map(|uid| user(request.clone(), &uid.to_string())).collect();
     let before = workshop.counts();
-    let seen = send_all(&proxies.gateway, 80, users(edge())).await;
+    let seen = send_all(&proxies.gateway, LISTENS, users(edge())).await;
     let group = |seen: &Seen| match (seen.status, &*seen.flags) {
         (503, "FI") => "failing",
         (200, "DI") => "slow",
@@ -272,7 +273,7 @@ pub async fn fault_test(workshop: &Workshop, proxies: &Proxies) {
     assert!(slow().all(|seen| seen.took >= Duration::from_millis(990) && seen.header("fault-group") == "slow"));
     let failing = seen.iter().filter(|seen| group(seen) == "failing").count();
     assert_eq!(workshop.counts().0 - before.0, 200 - u64::try_from(failing).unwrap(), "the others came to v1, once");
-    let forged = send_all(&proxies.gateway, 80, users(edge().header("fault-group", "failing"))).await;
+    let forged = send_all(&proxies.gateway, LISTENS, users(edge().header("fault-group", "failing"))).await;
     assert_eq!(forged.iter().map(group).collect::<Vec<_>>(), seen.iter().map(group).collect::<Vec<_>>());
 
     // Behind the gateway its groups count, and who is of none has no fault.
@@ -288,7 +289,7 @@ pub async fn fault_test(workshop: &Workshop, proxies: &Proxies) {
 pub async fn tags(workshop: &Workshop, proxies: &Proxies) {
     let gateway = &proxies.gateway;
     let before = workshop.counts();
-    let first = send_all(gateway, 80, vec![edge(); 500]).await;
+    let first = send_all(gateway, LISTENS, vec![edge(); 500]).await;
     assert_share("internal", percent(&first, |seen| seen.header("user-type") == "internal"), 30.0, 9.0);
     assert!(first.iter().all(|seen| seen.by_istio), "{:?}", first[0]);
     assert!(first.iter().all(|seen| seen.header("user-type") != "internal" || seen.subset() == "v2"));
@@ -302,7 +303,7 @@ pub async fn tags(workshop: &Workshop, proxies: &Proxies) {
 
     let uids: Vec<String> = first.iter().map(|seen| seen.uid.clone().expect("a cookie")).collect();
     let forged = edge().header("user-type", "internal");
-    let again = send_all(gateway, 80, uids.iter().take(200).map(|uid| user(forged.clone(), uid)).collect()).await;
+    let again = send_all(gateway, LISTENS, uids.iter().take(200).map(|uid| user(forged.clone(), uid)).collect()).await;
     for (seen, first) in again.iter().zip(&first) {
         assert_eq!(seen.header("user-type"), first.header("user-type"));
     }

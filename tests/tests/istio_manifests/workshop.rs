@@ -10,12 +10,14 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use switchyard_tests::chain::Chain;
 use switchyard_tests::harness::{App, Client, Echo, Request, Response};
-use switchyard_tests::istio::Proxy;
+use switchyard_tests::istio::{Kind, Proxy};
 use switchyard_tests::{chain, harness};
 use tempfile::TempDir;
 
 /// The account that may roll Switchyard out.
 pub const DEPLOYER: &str = "system:serviceaccount:switchyard-system:switchyard-deployer";
+/// The port of the gateway's pods, which its Service has behind 80.
+pub const LISTENS: u16 = 8080;
 const MANIFESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests");
 
 /// A mesh with the workshop in it.
@@ -85,7 +87,7 @@ impl Workshop {
 
     /// Starts a proxy for each Deployment with a client in it, as its pod template says.
     pub async fn proxies(&self) -> Result<Proxies, String> {
-        let gateway = Proxy::gateway("workshop-gateway", "workshop-ingress", [80]);
+        let gateway = Proxy::gateway("workshop-gateway", "workshop-ingress", [LISTENS]);
         let sidecar = Proxy::sidecar("productcatalog", "workshop", [3000, 5000]);
         let gateway = self.pod("workshop-gateway", gateway);
         let sidecar = self.pod("productcatalog", sidecar);
@@ -102,6 +104,13 @@ impl Workshop {
             pairs.map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned())).collect::<Vec<_>>()
         };
         let proxy = proxy.labelled(strings("labels"));
+        if proxy.kind == Kind::Gateway {
+            // Of what is no pod istiod learns so whose it is, and where it listens.
+            let entry = json!({"apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry",
+                "metadata": {"name": proxy.name, "namespace": proxy.namespace},
+                "spec": {"address": proxy.ip(), "labels": proxy.labels}});
+            self.chain.apply_all(&[entry]).await?;
+        }
         let start = strings("annotations")
             .iter()
             .fold(self.chain.agent(&proxy), |start, (name, value)| start.annotation(name, value));
