@@ -29,8 +29,8 @@ pub struct ManifestArgs {
     #[arg(long, value_name = "REGION[/ZONE[/SUBZONE]]", value_parser = locality)]
     pub locality: Option<String>,
 
-    /// Istio's MeshConfig, where the mesh's defaults are not Istio's: as it is, as the ConfigMap `istio`, or as an
-    /// IstioOperator; `-` for stdin
+    /// Istio's `MeshConfig`, where the mesh's defaults are not Istio's: as it is, as the `ConfigMap` `istio`, or as
+    /// an `IstioOperator`; `-` for stdin
     #[arg(long, value_name = "FILE")]
     pub mesh_config: Option<String>,
 

@@ -33,8 +33,8 @@ impl Dumped {
         let folder = TempDir::with_prefix("switchyard-dump-").map_err(|error| error.to_string())?;
         let path = |name: &str| folder.path().join(name);
         fs::write(path("envoy.json"), bootstrap.to_string()).map_err(|error| error.to_string())?;
-        let hosts: String = names.iter().map(|name| format!("127.0.0.1 {name}\n")).collect();
-        fs::write(path("hosts"), hosts).map_err(|error| error.to_string())?;
+        let hosts: Vec<String> = names.iter().map(|name| format!("127.0.0.1 {name}")).collect();
+        fs::write(path("hosts"), hosts.join("\n")).map_err(|error| error.to_string())?;
         let log = File::create(path("log")).map_err(|error| error.to_string())?;
         let errors = log.try_clone().map_err(|error| error.to_string())?;
         let mut command = keeper::command(&binary);

@@ -108,7 +108,7 @@ impl Set {
             if *is_gateway { "a gateway" } else { "a sidecar" }
         );
         if !self.mesh.is_null() {
-            text += &format!("# the mesh: {}\n", self.mesh);
+            text.extend(["# the mesh: ", &self.mesh.to_string(), "\n"]);
         }
         for manifest in &self.manifests {
             text += "---\n";
