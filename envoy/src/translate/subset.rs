@@ -51,12 +51,15 @@ pub fn assign(manifests: &Manifests, options: &Options, services: &mut BTreeMap<
     let caller = Caller { namespace: &manifests.namespace, labels: &labels, mesh: &options.mesh };
     let mut used = vec![false; manifests.all.len()];
     let mut told = traffic::Told::new();
+    // Of each rule, the ports of the hosts that it counts for.
+    let mut ports: BTreeMap<usize, BTreeSet<u16>> = BTreeMap::new();
     let indexed = Rules::new(&rules);
     for known in services.values_mut() {
         for rule in effective(&indexed, &known.host, &known.namespace, caller) {
             if let Some(used) = used.get_mut(rule.manifest) {
                 *used = true;
             }
+            ports.entry(rule.manifest).or_default().extend(known.ports.iter().map(|port| port.number));
             for (index, subset) in rule.written.subsets.iter().enumerate() {
                 // A name that an older rule has is dropped, as in Istio.
                 if let Some(first) = known.subsets.iter().find(|other| other.name == subset.name) {
@@ -81,6 +84,12 @@ pub fn assign(manifests: &Manifests, options: &Options, services: &mut BTreeMap<
         }
         empty(manifests, known, notes);
         notes.all.extend(traffic::ejection(manifests, known, &mut told));
+    }
+    for rule in &rules {
+        let (Some(manifest), Some(ports)) = (manifests.all.get(rule.manifest), ports.get(&rule.manifest)) else {
+            continue;
+        };
+        traffic::unknown_ports(manifest, &rule.written, ports, notes);
     }
     for rule in rules.iter().filter(|rule| !used.get(rule.manifest).copied().unwrap_or(false)) {
         unused(rule, manifests, options.around, services, notes);

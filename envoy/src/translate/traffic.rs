@@ -2,9 +2,11 @@
 
 mod check;
 mod ejection;
+mod port;
 
 pub use check::{check, check_locality};
 pub use ejection::{Told, check as ejection};
+pub use port::unknown_ports;
 
 use super::known::{Known, Origin};
 use super::subset::KnownSubset;

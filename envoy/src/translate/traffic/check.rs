@@ -84,6 +84,11 @@ pub fn check(manifest: &Manifest, at: &str, written: &TrafficPolicy, notes: &mut
         if setting.port.number == 0 {
             at.error(".port.number", "`0` is out of range: 1 to 65535");
         }
+        let earlier = written.port_level_settings.iter().take(index);
+        if earlier.into_iter().any(|other| other.port.number == setting.port.number) {
+            let message = format!("the port `{}` has settings already: these have no effect", setting.port.number);
+            at.warning(".port.number", &message, "ignored-field", "write them there");
+        }
         let (pool, outlier) = (setting.connection_pool.as_ref(), setting.outlier_detection.as_ref());
         let (balancer, tls) = (setting.load_balancer.as_ref(), setting.tls.as_ref());
         if pool.is_none() && outlier.is_none() && balancer.is_none() && tls.is_none() {

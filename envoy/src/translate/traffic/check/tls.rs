@@ -5,6 +5,7 @@ use crate::manifest::{ClientTls, ClientTlsMode};
 
 /// Notes what is wrong with it.
 pub fn check(at: &mut At<'_>, written: &ClientTls) {
+    without_effect(at, written);
     let has_credential = !written.credential_name.is_empty();
     let is_simple = written.mode == ClientTlsMode::Simple;
     let is_mutual = written.mode == ClientTlsMode::Mutual;
@@ -40,5 +41,31 @@ pub fn check(at: &mut At<'_>, written: &ClientTls) {
             let name = field.trim_start_matches('.');
             at.error("", &format!("`mode: MUTUAL` needs `{name}`, or a `credentialName`"));
         }
+    }
+}
+
+/// Istio takes what a mode does not use, and says nothing: who wrote it expects that it counts.
+fn without_effect(at: &mut At<'_>, written: &ClientTls) {
+    let (mode, help) = match written.mode {
+        ClientTlsMode::Disable => {
+            ("`DISABLE`, which is meant where none is written", "write `mode: SIMPLE` to encrypt")
+        }
+        ClientTlsMode::IstioMutual => ("`ISTIO_MUTUAL`, whose certificates are the mesh's", "write `mode: MUTUAL`"),
+        ClientTlsMode::Simple | ClientTlsMode::Mutual => return,
+    };
+    let is_plain = written.mode == ClientTlsMode::Disable;
+    let fields = [
+        (".clientCertificate", !written.client_certificate.is_empty()),
+        (".privateKey", !written.private_key.is_empty()),
+        (".caCertificates", !written.ca_certificates.is_empty()),
+        (".caCrl", !written.ca_crl.is_empty()),
+        (".credentialName", !written.credential_name.is_empty()),
+        (".insecureSkipVerify", written.skips_verification()),
+        (".sni", is_plain && !written.sni.is_empty()),
+        (".subjectAltNames", is_plain && !written.subject_alt_names.is_empty()),
+    ];
+    if let Some((field, _)) = fields.into_iter().find(|(_, is_written)| *is_written) {
+        let name = field.trim_start_matches('.');
+        at.warning(field, &format!("`{name}` has no effect with the mode {mode}"), "ignored-field", help);
     }
 }

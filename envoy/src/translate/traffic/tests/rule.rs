@@ -213,3 +213,17 @@ spec: {{host: catalogdetail, trafficPolicy: {NONE}}}
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].starts_with("warning b.yaml:4:29: ") && said[0].ends_with(message), "{said:?}");
 }
+
+/// TLS that is written for a port that is not there encrypts nothing.
+#[test]
+fn settings_of_ports_that_count_for_nothing_are_told() {
+    check(
+        policy,
+        r"
+portLevelSettings: [{port: {number: 8080}, tls: {mode: SIMPLE}}]
+  warning a.yaml:6:55: `a.example` has no port `8080`: these settings have no effect; its ports are `80`
+portLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE}}, {port: {number: 80}, loadBalancer: {}}]
+  warning a.yaml:6:98: the port `80` has settings already: these have no effect; write them there
+",
+    );
+}

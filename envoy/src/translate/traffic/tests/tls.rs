@@ -60,12 +60,28 @@ fn what_istio_takes_of_tls_is_taken() {
         tls,
         r"
 ~
-mode: DISABLE, insecureSkipVerify: true, caCertificates: ca.pem, credentialName: a
+mode: DISABLE
 mode: ISTIO_MUTUAL, subjectAltNames: [a]
 mode: SIMPLE, insecureSkipVerify: false, caCertificates: ca.pem, subjectAltNames: [a], sni: a.example
 mode: SIMPLE, insecureSkipVerify: true
 mode: MUTUAL, insecureSkipVerify: true, credentialName: a
 mode: MUTUAL, clientCertificate: a.pem, privateKey: a.key
+",
+    );
+}
+
+/// Nothing is encrypted, or not by what is written.
+#[test]
+fn what_a_mode_does_not_use_is_told() {
+    check(
+        tls,
+        r"
+sni: a.example
+  warning a.yaml:6:30: `sni` has no effect with the mode `DISABLE`, which is meant where none is written; write `mode: SIMPLE` to encrypt
+mode: DISABLE, insecureSkipVerify: true, caCertificates: ca.pem, credentialName: a
+  warning a.yaml:6:82: `caCertificates` has no effect with the mode `DISABLE`, which is meant where none is written; write `mode: SIMPLE` to encrypt
+mode: ISTIO_MUTUAL, sni: a, clientCertificate: a.pem
+  warning a.yaml:6:72: `clientCertificate` has no effect with the mode `ISTIO_MUTUAL`, whose certificates are the mesh's; write `mode: MUTUAL`
 ",
     );
 }
