@@ -187,6 +187,7 @@ fn selector(manifests: &mut [Value], gateway: &str) -> BTreeMap<String, String> 
 /// What `generate --target istio` writes. Errors: what it says.
 fn generated(case: &CaseFile, wasm: &Path) -> Result<Vec<Value>, Vec<Diagnostic>> {
     let written = read(case.lowered.name.clone(), case.manifests.clone(), case)?;
+    let mut labels = pairs(&LABELS);
     let manifests = if case.spec.proxy.gateway.is_empty() {
         written
     } else {
@@ -196,13 +197,16 @@ fn generated(case: &CaseFile, wasm: &Path) -> Result<Vec<Value>, Vec<Diagnostic>
             value
         });
         let mut selecting: Vec<Value> = namespaced.collect();
-        selector(&mut selecting, &case.spec.proxy.gateway);
+        labels = selector(&mut selecting, &case.spec.proxy.gateway);
         let text: Vec<String> = selecting.iter().map(Value::to_string).collect();
         read(case.lowered.name.clone(), text.join("\n---\n"), case)?
     };
     let unplaced = |error: String| vec![Diagnostic::unplaced(error)];
     let selection = if case.spec.proxy.gateway.is_empty() {
-        Selection::Workload { namespace: manifests.namespace.clone(), labels: pairs(&LABELS) }
+        Selection::Workload { namespace: manifests.namespace.clone(), labels }
+    } else if manifests.of(switchyard_envoy::manifest::Kind::Gateway).count() > 1 {
+        // Istio has all of them on these pods, and one plugin decides for all.
+        Selection::Workload { namespace: ROOT.into(), labels }
     } else {
         Selection::gateway(&case.spec.proxy.gateway).map_err(unplaced)?
     };
