@@ -1,6 +1,7 @@
 //! What keeps clients from choosing their tags, and Istio's own filters from being passed by.
 
 use super::configured::Configured;
+use super::selection::{Place, Target};
 use super::{FailStrategy, Settings, Via};
 use crate::diagnostic::Diagnostic;
 use crate::translate::Listener;
@@ -74,6 +75,17 @@ pub fn passing_at_other_ports(listener: &Listener<'_>) -> Vec<Diagnostic> {
         }
     });
     told.collect()
+}
+
+/// What is to be known of tags at a gateway whose pods serve other Gateways too: the plugin is for its own ports, and there is
+/// no EnvoyFilter that would strip at all of them.
+pub fn at_ports_of_others(configured: &[Configured], settings: &Settings, target: &Target) -> Option<String> {
+    let is_open = configured.iter().flat_map(|one| one.policy.tags()).any(|tag| !tag.trust_client);
+    (settings.via == Via::Tags && target.place == Place::Gateway && is_open).then(|| {
+        "warning: at ports that other Gateways have on the same pods nothing removes what clients say of tags: generate for all \
+         of them at once, with the pods' labels (`--workload`)"
+            .to_owned()
+    })
 }
 
 /// Another phase, together with what Istio's own filters must not miss.
