@@ -1,5 +1,7 @@
 //! Which proxies it is for.
 
+mod labels;
+
 use super::{Settings, Via};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::manifest::{Kind, Manifest, Manifests};
@@ -78,12 +80,7 @@ impl Selection {
         let wanted = || "write `NAMESPACE/KEY=VALUE`, with `,KEY=VALUE` for more labels".to_owned();
         // A label's key may have a `/` of its own: the first one ends the namespace.
         let (namespace, labels) = text.split_once('/').filter(|(ns, _)| is_label(ns)).ok_or_else(wanted)?;
-        let labels: BTreeMap<_, _> = labels
-            .split(',')
-            .map(|label| label.split_once('=').filter(|(key, _)| !key.is_empty()))
-            .map(|label| label.map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(wanted))
-            .collect::<Result<_, _>>()?;
-        Ok(Self::Workload { namespace: namespace.into(), labels })
+        Ok(Self::Workload { namespace: namespace.into(), labels: labels::read(labels)? })
     }
 
     /// Reads `NS/NAME`.

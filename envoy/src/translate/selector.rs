@@ -23,10 +23,10 @@ pub fn check(manifest: &Manifest, field: &str, labels: &BTreeMap<String, String>
 /// these. Only a value may be empty, and, as there, as long as it likes.
 pub fn labels(manifest: &Manifest, field: &str, labels: &BTreeMap<String, String>, notes: &mut Notes) {
     for (key, value) in labels {
-        let (said, help) = if !is_key(key) {
+        let (said, help) = if !is_label_key(key) {
             let help = "write `version` or `example.com/version`, at most 63 letters, digits, `-`, `_` and `.`";
             (format!("`{}` is no key of a label", key.escape_debug()), help)
-        } else if !value.is_empty() && !is_qualified(value) {
+        } else if !is_label_value(value) {
             let help = "write letters, digits, `-`, `_` and `.`, a letter or a digit at both ends";
             (format!("`{}` is no value of a label", value.escape_debug()), help)
         } else {
@@ -36,11 +36,17 @@ pub fn labels(manifest: &Manifest, field: &str, labels: &BTreeMap<String, String
     }
 }
 
-fn is_key(key: &str) -> bool {
+/// Whether labels can have this key in Istio: a name of at most 63 bytes, behind a `/` or without.
+pub fn is_label_key(key: &str) -> bool {
     let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
     name.len() <= 63
         && is_qualified(name)
         && prefix.is_none_or(|prefix| prefix.len() <= 253 && prefix.split('.').all(is_label_of_any_length))
+}
+
+/// Whether labels can have this value in Istio, which asks for no length.
+pub fn is_label_value(value: &str) -> bool {
+    value.is_empty() || is_qualified(value)
 }
 
 fn is_qualified(text: &str) -> bool {
