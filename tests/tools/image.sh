@@ -7,10 +7,21 @@ set -euo pipefail
 
 [ $# = 2 ] || die "write \`$0 WASM OUT\`"
 wasm=$1 out=$2 root=$tools/../..
+[ -n "$out" ] || die "name the folder to write: \`$0 WASM OUT\`"
+# What is there is replaced: an empty folder, or what this script or another that writes images wrote, and nothing else.
+if [ -e "$out" ] || [ -L "$out" ]; then
+  inside=$([ -d "$out" ] && [ ! -L "$out" ] && ls -A "$out" | LC_ALL=C sort | tr '\n' ' ') || inside='no folder'
+  case $inside in
+    '' | 'blobs index.json oci-layout ') ;;
+    *) die "\`$out\` is there and is no image layout: remove it yourself, or name another folder" ;;
+  esac
+fi
 [ -f "$wasm" ] || die "\`$wasm\` is missing; build it with \`make wasm\`"
 tar --version 2>/dev/null | grep -q 'GNU tar' || die "GNU tar is needed: other tars write other bytes"
 version=$(awk -F '"' '$1 == "version = " { print $2; exit }' "$root/Cargo.toml")
 
+# Everybody may read the image, whatever the umask of who makes it.
+umask 022
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 image=$scratch/image

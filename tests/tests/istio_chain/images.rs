@@ -20,6 +20,35 @@ async fn the_image_is_the_same_whenever_it_is_made() {
     assert!(first.starts_with("sha256:") && first.len() == 71, "{first}");
 }
 
+/// Nothing of the user's is removed, and the umask of who makes it keeps no reader out.
+#[tokio::test]
+async fn only_an_image_is_replaced_and_everybody_may_read_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = TempDir::new().unwrap();
+    let precious = folder.path().join("home");
+    std::fs::create_dir(&precious).unwrap();
+    std::fs::write(precious.join("precious"), "x").unwrap();
+    for out in [precious.clone(), precious.join("precious")] {
+        let why = image(&released_wasm(), &out).await.unwrap_err();
+        assert!(why.contains("is there and is no image layout: remove it yourself"), "{why}");
+    }
+    assert_eq!(std::fs::read(precious.join("precious")).unwrap(), b"x");
+
+    let out = folder.path().join("image");
+    let first = image(&released_wasm(), &out).await.unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/image.sh");
+    let mut strict = std::process::Command::new("sh");
+    strict.args(["-c", "umask 077; exec \"$@\"", "sh", script]).arg(released_wasm()).arg(&out);
+    let output = strict.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), first, "{output:?}");
+    let mode = |path: &str| std::fs::metadata(out.join(path)).unwrap().permissions().mode() & 0o777;
+    let blob = first.replace("sha256:", "blobs/sha256/");
+    assert_eq!(
+        ["", "blobs", "blobs/sha256", "index.json", "oci-layout", &*blob].map(mode),
+        [0o755, 0o755, 0o755, 0o644, 0o644, 0o644]
+    );
+}
+
 #[tokio::test]
 async fn an_image_that_is_missing_closes_the_gateway_until_it_is_there() {
     let shop = Shop::new("missing").await;
