@@ -15,12 +15,14 @@ mod owned;
 mod plugin;
 mod ports;
 mod routes;
+mod seal;
 mod selection;
 mod server;
 mod shared;
 mod sidecars;
 mod size;
 mod tags;
+mod wildcards;
 mod workload;
 
 pub use applied::drifted;
@@ -161,6 +163,7 @@ pub fn generate(manifests: &Manifests, options: &Options, settings: &Settings) -
     };
     wrong.extend(shared::unguarded(&configured, &servers));
     warnings.extend(shared::beside(&configured, &servers, &target));
+    warnings.extend(wildcards::taking(manifests, &configured, settings.via));
     let settled = ports::settle(&mut configured, manifests, &target, &servers, &workloads).unwrap_or_else(|found| {
         wrong.extend(found);
         ports::Settled::default()
@@ -176,6 +179,7 @@ pub fn generate(manifests: &Manifests, options: &Options, settings: &Settings) -
     }
     for (one, name) in configured.iter().zip(&names) {
         let plugin = plugin::plugin(one, name, settings, &target, strategy);
+        let plugin = seal::sealed(plugin, resources.first().filter(|first| first["kind"] == "EnvoyFilter"));
         match size::check(&plugin, name) {
             Ok(note) => notes.push(note),
             Err(found) => wrong.extend(found),

@@ -151,7 +151,7 @@ async fn everywhere(walk: &mut Walk<'_>, decided: &BTreeMap<usize, String>) {
 }
 
 async fn drift(walk: &mut Walk<'_>) {
-    walk.next("kubectl get wasmplugin,virtualservice,destinationrule -A -o yaml | switchyard check").await;
+    walk.next("kubectl get wasmplugin,envoyfilter,virtualservice,destinationrule -A -o yaml | switchyard check").await;
     let patch = r#"[{"op": "replace", "path": "/spec/http/3/route/1/weight", "value": 50}]"#;
     let moved = ["patch", "virtualservice", "-n", "workshop", "catalogdetail", "--type=json", "-p", patch];
     walk.chain.kubectl(&moved).await.unwrap();

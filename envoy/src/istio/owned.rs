@@ -24,7 +24,7 @@ pub fn split(manifests: &Manifests) -> Result<(Manifests, BTreeSet<String>), Vec
             found.help = did_you_mean(value, ["true", "false"]).or_else(|| Some("write `\"false\"`".into()));
             wrong.push(found);
         }
-        if annotation == Some("false") || (annotation.is_none() && is_of_canary(manifest)) {
+        if is_left(manifest) {
             left.insert(id(manifest));
         }
     }
@@ -36,6 +36,14 @@ pub fn split(manifests: &Manifests) -> Result<(Manifests, BTreeSet<String>), Vec
         wrong.extend(sticking(manifest, &left));
     }
     if wrong.is_empty() { Ok((embedded, left)) } else { Err(wrong) }
+}
+
+/// Whether it stays Istio's.
+pub fn is_left(manifest: &Manifest) -> bool {
+    match manifest.annotations.get(EMBED) {
+        Some(value) => value == "false",
+        None => is_of_canary(manifest),
+    }
 }
 
 fn id(manifest: &Manifest) -> String {

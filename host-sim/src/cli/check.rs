@@ -19,7 +19,7 @@ const EXAMPLES: &str = "Examples:
   kubectl get vs,dr,se,gw -A -o yaml | switchyard check - rollout.yaml --namespace workshop
   switchyard check manifests/ --format json | jq '.diagnostics[] | select(.code == \"unreachable-rule\")'
   switchyard check manifests/ --format sarif > check.sarif
-  kubectl get wasmplugin,virtualservice,destinationrule -A -o yaml | switchyard check --applied -
+  kubectl get wasmplugin,envoyfilter,virtualservice,destinationrule -A -o yaml | switchyard check --applied -
 
 Exit codes: 0 where nothing is wrong (warnings are no errors), 1 for anything wrong with what is --applied, 2 for wrong usage, 3 for an invalid policy, 4 for a file
 that cannot be opened or decoded.
@@ -38,10 +38,15 @@ pub struct Args {
     #[arg(long)]
     reach: bool,
 
-    /// Check live resources instead: plugins of ours that do not compile or share a workload, and what they embed and
-    /// has drifted since. FILE is what `kubectl get wasmplugin,virtualservice,destinationrule -A -o yaml` prints, or `-`
+    /// Check live resources instead: plugins of ours that do not compile, are not as generated or share a workload, and
+    /// what they embed and has drifted since. FILE is what
+    /// `kubectl get wasmplugin,envoyfilter,virtualservice,destinationrule -A -o yaml` prints, or `-`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["manifests", "reach"])]
     applied: Option<String>,
+
+    /// Istio's root namespace, whose plugins are for all [default: what --mesh-config says, or istio-system]
+    #[arg(long, value_name = "NS", requires = "applied")]
+    root_namespace: Option<String>,
 
     /// Diagnostics to stderr for people; or to stdout an object with `errors`, `warnings`, `undecided` and `diagnostics`,
     /// or a log in SARIF 2.1.0
@@ -91,17 +96,23 @@ impl Args {
             ReadError::Open(_) => Failure::File(error.to_string()),
             ReadError::Invalid(found) => Failure::Invalid(found),
         })?;
-        let found = drifted(&live).map_err(Failure::Invalid)?;
+        let root = match &self.root_namespace {
+            Some(root) => root.clone(),
+            None => self.manifests.options()?.mesh.root_namespace,
+        };
+        let found = drifted(&live, &root).map_err(Failure::Invalid)?;
         match self.format {
             Format::Json => print_json(&counted_json(&found))?,
             Format::Sarif => print_json(&sarif(&found, &[]))?,
             Format::Human => tell(&found),
         }
-        if !found.is_empty() {
-            return Err(Failure::Expectation(format!("{} wrong with what is applied", plural(found.len(), "thing"))));
+        let (errors, warnings) = (count(&found, Severity::Error), count(&found, Severity::Warning));
+        if errors > 0 {
+            return Err(Failure::Expectation(format!("{} wrong with what is applied", plural(errors, "thing"))));
         }
         if self.format == Format::Human {
-            print("ok: what is applied compiles, and is what was generated\n")?;
+            let and = if warnings == 0 { String::new() } else { format!(", {}", plural(warnings, "warning")) };
+            print(&format!("ok: what is applied compiles, and is what was generated{and}\n"))?;
         }
         Ok(())
     }

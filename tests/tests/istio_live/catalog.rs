@@ -193,7 +193,7 @@ impl Catalog {
 
     /// What README says to type to learn of drift, in this scope (`-A`, say).
     pub async fn drift(&self, scope: &[&str]) -> Ended {
-        let kinds = "wasmplugin,virtualservice,destinationrule";
+        let kinds = "wasmplugin,envoyfilter,virtualservice,destinationrule";
         let live = self.chain.kubectl(&[&["get", kinds, "-o", "yaml"], scope].concat()).await.unwrap();
         switchyard(&["check", "--applied", "-"], &live).await
     }

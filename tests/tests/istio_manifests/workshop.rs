@@ -136,7 +136,7 @@ impl Workshop {
 
     /// Exit code and output of `switchyard check --applied`, with what the API server has.
     pub async fn drift(&self) -> Result<(Option<i32>, String), String> {
-        let kinds = "wasmplugin,virtualservice,destinationrule";
+        let kinds = "wasmplugin,envoyfilter,virtualservice,destinationrule";
         let file = self.folder.path().join("applied.yaml");
         let applied = self.chain.kubectl(&["get", kinds, "-A", "-o", "yaml"]).await?;
         fs::write(&file, applied).map_err(|error| error.to_string())?;

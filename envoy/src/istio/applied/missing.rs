@@ -1,0 +1,99 @@
+//! What a WasmPlugin does not embed, and would if it were generated now.
+
+use super::super::embedded::{covers, hashed, is_bound, is_for_known};
+use super::super::owned;
+use super::{Plugin, name};
+use crate::diagnostic::Diagnostic;
+use crate::manifest::{Kind, Manifest, Manifests};
+use serde_json::Value;
+use switchyard_filter::compile::resolve;
+use switchyard_filter::document::{Document, VirtualService};
+
+/// VirtualServices and DestinationRules that are missing in a plugin that embeds some.
+pub fn missing(plugin: &Plugin<'_>, ours: &[Plugin<'_>], live: &Manifests) -> Vec<Diagnostic> {
+    let Some(document) = plugin.document.as_ref().filter(|document| !document.virtual_services.is_empty()) else {
+        return vec![];
+    };
+    // What was generated together is a plugin for each port.
+    let filter = |plugin: &Plugin<'_>| plugin.generated.iter().find(|line| line.kind == "EnvoyFilter").cloned();
+    let together: Vec<_> = ours.iter().filter(|other| filter(other) == filter(plugin)).collect();
+    let is_known = |manifest: &Manifest| {
+        let id = format!("{}/{}", manifest.namespace, manifest.name);
+        // Where the annotation is gone, the configuration says.
+        let mut embedded = document.virtual_services.iter();
+        let is_in = |one: &VirtualService| one.name == manifest.name && one.namespace == manifest.namespace;
+        if manifest.kind == Kind::VirtualService && embedded.any(is_in) {
+            return true;
+        }
+        let mut lines = together.iter().flat_map(|one| &one.embedded).chain(&plugin.embedded);
+        lines.any(|line| line.name == id && (line.kind == manifest.kind_name || manifest.kind == Kind::VirtualService))
+    };
+    let seen = live.all.iter().filter(|manifest| is_visible(manifest, document) && !is_known(manifest));
+    seen.filter_map(|manifest| match manifest.kind {
+        Kind::VirtualService => virtual_service(plugin, document, manifest),
+        Kind::DestinationRule => destination_rule(plugin, document, manifest),
+        _ => None,
+    })
+    .collect()
+}
+
+/// Whether it is exported to the proxy's namespace.
+fn is_visible(manifest: &Manifest, document: &Document) -> bool {
+    let spec = manifest.spec();
+    let to: Vec<_> = spec["exportTo"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let namespace = Some(&document.proxy.namespace).filter(|own| !own.is_empty()).unwrap_or(&document.namespace);
+    to.is_empty()
+        || to.contains(&"*")
+        || to.contains(&namespace.as_str())
+        || to.contains(&".") && manifest.namespace == *namespace
+}
+
+fn virtual_service(plugin: &Plugin<'_>, document: &Document, manifest: &Manifest) -> Option<Diagnostic> {
+    let spec = manifest.spec();
+    let is_ours =
+        spec["http"].as_array().is_some_and(|rules| !rules.is_empty()) && is_bound(manifest, &document.proxy.gateways);
+    if !is_ours || owned::is_left(manifest) {
+        return None;
+    }
+    let full = |host: &str, namespace: &str| resolve(host, namespace, &document.domain);
+    let written = spec["hosts"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let hosts: Vec<_> = written.map(|host| full(host, &manifest.namespace)).collect();
+    let embedded = || {
+        let services = document.virtual_services.iter();
+        services.flat_map(|one| one.hosts.iter().map(move |host| (full(host, &one.namespace), one)))
+    };
+    let own = plugin.manifest;
+    let more_exact = |host: &String| {
+        let (wide, taker) = embedded().find(|(wide, _)| wide != host && covers(wide, host))?;
+        Some(format!(
+            "requests for `{host}` of `{manifest}` are taken by `{wide}` of `{}/{}`, which `{own}` embeds: in Istio the more \
+             exact host wins",
+            taker.namespace, taker.name
+        ))
+    };
+    let same = |host: &String| {
+        embedded().any(|(other, _)| other == *host) || document.services.iter().any(|service| service.host == *host)
+    };
+    // In the mesh only hosts that it knows of are its own: the others pass.
+    let at_gateway = !document.proxy.gateways.is_empty() && !document.proxy.gateways.iter().any(|one| one == "mesh");
+    let message = match hosts.iter().find_map(more_exact) {
+        Some(message) => message,
+        None if hosts.is_empty() => return None,
+        None if at_gateway || hosts.iter().any(same) => format!("`{manifest}` would be embedded in `{own}` and is not"),
+        None => return None,
+    };
+    Some(manifest.error(&name(), &message).code("drifted").help(
+        "generate again with it, and apply; or leave it to Istio: annotate it with `switchyard.dev/embed: \"false\"`",
+    ))
+}
+
+fn destination_rule(plugin: &Plugin<'_>, document: &Document, manifest: &Manifest) -> Option<Diagnostic> {
+    let spec = manifest.spec();
+    let subsets = spec["subsets"].as_array().into_iter().flatten().map(|subset| &subset["trafficPolicy"]);
+    let hashes = subsets.chain([&spec["trafficPolicy"]]).any(|policy| !hashed(policy).is_null());
+    (hashes && is_for_known(manifest, document)).then(|| {
+        let message =
+            format!("what `{manifest}` has requests hashed by would be embedded in `{}` and is not", plugin.manifest);
+        manifest.error(&name(), &message).code("drifted").help("generate again with it, and apply")
+    })
+}

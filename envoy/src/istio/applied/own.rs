@@ -1,0 +1,85 @@
+//! A WasmPlugin and its EnvoyFilter, compared with what was generated.
+
+use super::super::embedded::{EMBEDDED, Line};
+use super::super::seal::{ACCOUNT, URL, account, of_spec};
+use super::{FETCH, Plugin, annotation, in_spec, name, text};
+use crate::diagnostic::Diagnostic;
+use crate::manifest::{Manifest, Manifests};
+use crate::yaml::Path;
+use std::collections::{BTreeMap, BTreeSet};
+
+const HELP: &str = "generate and apply again, with what was changed here in the manifests";
+
+/// What is not as it was generated.
+pub fn changed(plugin: &Plugin<'_>, live: &Manifests) -> Vec<Diagnostic> {
+    let manifest = plugin.manifest;
+    let Some(line) = plugin.generated.iter().find(|line| line.kind == "WasmPlugin") else {
+        let message = format!(
+            "`{manifest}` does not say what it was generated as: another version generated it, or the annotation was removed"
+        );
+        return vec![manifest.error(&name(), &message).code("drifted").help("generate and apply again")];
+    };
+    let mut now = of_spec(&manifest.spec());
+    if let Some(embedded) = annotation(manifest, EMBEDDED) {
+        now.insert(ACCOUNT.into(), account(embedded));
+    }
+    let mut found = fields(manifest, &line.digests, &now);
+    let (generated, url) = (annotation(manifest, URL), text(manifest, &["spec", "url"]));
+    if generated != url {
+        let shown = |url: Option<&str>| url.map_or_else(|| "nothing".into(), |url| format!("`{url}`"));
+        let message = format!("`{manifest}` has drifted: {} here, and {} was generated", shown(url), shown(generated));
+        found.push(manifest.error(&in_spec("url"), &message).code("drifted").help(HELP));
+    }
+    for line in plugin.generated.iter().filter(|line| line.kind == "EnvoyFilter") {
+        found.extend(envoy_filter(manifest, line, live));
+    }
+    found
+}
+
+/// The EnvoyFilter that a plugin needs; of another name where something gave it one that did not change it.
+fn envoy_filter(plugin: &Manifest, line: &Line, live: &Manifests) -> Vec<Diagnostic> {
+    let is_filter = |manifest: &&Manifest| manifest.kind_name == "EnvoyFilter";
+    let all = || live.unread.iter().filter(is_filter);
+    let of_namespace = || all().filter(|one| one.namespace == plugin.namespace);
+    let wanted = line.name.rsplit('/').next().unwrap_or_default();
+    let same = |one: &&Manifest| of_spec(&one.spec()) == line.digests;
+    match of_namespace().find(|one| one.name == wanted).or_else(|| of_namespace().find(same)) {
+        Some(filter) => fields(filter, &line.digests, &of_spec(&filter.spec())),
+        None => {
+            let needed = format!("`EnvoyFilter {}/{wanted}`, which `{plugin}` needs,", plugin.namespace);
+            let (message, help) = if all().next().is_none() {
+                let help = format!("look at them too: `{FETCH}`; where that was done, apply what was generated again");
+                (
+                    format!(
+                        "EnvoyFilters were not looked at, since there is none here: {needed} was not asked for or is gone"
+                    ),
+                    help,
+                )
+            } else {
+                (format!("{needed} is gone"), "apply what was generated again".into())
+            };
+            vec![plugin.error(&name(), &message).code("drifted").help(help)]
+        }
+    }
+}
+
+/// The fields that differ.
+fn fields(manifest: &Manifest, was: &BTreeMap<String, String>, is: &BTreeMap<String, String>) -> Vec<Diagnostic> {
+    let all: BTreeSet<_> = was.keys().chain(is.keys()).collect();
+    let differ = all.into_iter().filter(|field| was.get(*field) != is.get(*field));
+    let told = |field: &String| {
+        let (path, shown) = if field == ACCOUNT {
+            (Path::root().field("metadata").field("annotations").field(EMBEDDED), EMBEDDED)
+        } else {
+            (in_spec(field), &**field)
+        };
+        let how = match (was.get(field), is.get(field)) {
+            (None, _) => "was not generated",
+            (_, None) => "was generated, and is gone",
+            _ => "is not what was generated",
+        };
+        let message = format!("`{manifest}` has drifted: `{shown}` {how}");
+        manifest.error(&path, &message).code("drifted").help(HELP)
+    };
+    differ.map(told).collect()
+}
