@@ -14,16 +14,16 @@ const AGAIN: &str = "generate and apply again";
 const HELP: &str = "generate and apply again; or leave it to Istio: annotate it with `switchyard.dev/embed: \"false\"`";
 
 /// What has changed of something that a plugin embeds.
-pub fn drift(plugin: &Plugin<'_>, line: &Line, live: &Manifests) -> Vec<Diagnostic> {
-    if line.kind == PASSED {
+pub fn drift(plugin: &Plugin<'_>, noted: &Line, live: &Manifests) -> Vec<Diagnostic> {
+    if noted.kind == PASSED {
         return vec![];
     }
     let own = plugin.manifest;
     let is_meant = |manifest: &&Manifest| {
-        format!("{}/{}", manifest.namespace, manifest.name) == line.name && manifest.kind_name == line.kind
+        format!("{}/{}", manifest.namespace, manifest.name) == noted.name && manifest.kind_name == noted.kind
     };
     let Some(now) = live.all.iter().find(is_meant) else {
-        let message = format!("the {} `{}`, which `{own}` embeds, is gone", line.kind, line.name);
+        let message = format!("the {} `{}`, which `{own}` embeds, is gone", noted.kind, noted.name);
         return vec![own.error(&name(), &message).code("drifted").help(AGAIN)];
     };
     if now.kind == Kind::VirtualService && owned::is_left(now) {
@@ -31,9 +31,9 @@ pub fn drift(plugin: &Plugin<'_>, line: &Line, live: &Manifests) -> Vec<Diagnost
         return vec![now.error(&name(), &message).code("drifted").help(AGAIN)];
     }
     let digests = embedded::digests(now).unwrap_or_default();
-    let fields: BTreeSet<_> = digests.keys().chain(line.digests.keys()).collect();
+    let fields: BTreeSet<_> = digests.keys().chain(noted.digests.keys()).collect();
     let mut found = vec![];
-    for field in fields.into_iter().filter(|field| digests.get(*field) != line.digests.get(*field)) {
+    for field in fields.into_iter().filter(|field| digests.get(*field) != noted.digests.get(*field)) {
         let help = if now.kind == Kind::VirtualService { HELP } else { AGAIN };
         let told = |(path, what): (String, String)| {
             let message = format!("`{now}` has drifted: {what}");

@@ -13,7 +13,7 @@ const HELP: &str = "generate and apply again, with what was changed here in the 
 /// What is not as it was generated.
 pub fn changed(plugin: &Plugin<'_>, live: &Manifests) -> Vec<Diagnostic> {
     let manifest = plugin.manifest;
-    let Some(line) = plugin.generated.iter().find(|line| line.kind == "WasmPlugin") else {
+    let Some(own) = plugin.generated.iter().find(|one| one.kind == "WasmPlugin") else {
         let message = format!(
             "`{manifest}` does not say what it was generated as: another version generated it, or the annotation was removed"
         );
@@ -23,44 +23,37 @@ pub fn changed(plugin: &Plugin<'_>, live: &Manifests) -> Vec<Diagnostic> {
     if let Some(embedded) = annotation(manifest, EMBEDDED) {
         now.insert(ACCOUNT.into(), account(embedded));
     }
-    let mut found = fields(manifest, &line.digests, &now);
+    let mut found = fields(manifest, &own.digests, &now);
     let (generated, url) = (annotation(manifest, URL), text(manifest, &["spec", "url"]));
     if generated != url {
         let shown = |url: Option<&str>| url.map_or_else(|| "nothing".into(), |url| format!("`{url}`"));
         let message = format!("`{manifest}` has drifted: {} here, and {} was generated", shown(url), shown(generated));
         found.push(manifest.error(&in_spec("url"), &message).code("drifted").help(HELP));
     }
-    for line in plugin.generated.iter().filter(|line| line.kind == "EnvoyFilter") {
-        found.extend(envoy_filter(manifest, line, live));
+    for noted in plugin.generated.iter().filter(|one| one.kind == "EnvoyFilter") {
+        found.extend(envoy_filter(manifest, noted, live));
     }
     found
 }
 
 /// The EnvoyFilter that a plugin needs; of another name where something gave it one that did not change it.
-fn envoy_filter(plugin: &Manifest, line: &Line, live: &Manifests) -> Vec<Diagnostic> {
+fn envoy_filter(plugin: &Manifest, noted: &Line, live: &Manifests) -> Vec<Diagnostic> {
     let is_filter = |manifest: &&Manifest| manifest.kind_name == "EnvoyFilter";
     let all = || live.unread.iter().filter(is_filter);
     let of_namespace = || all().filter(|one| one.namespace == plugin.namespace);
-    let wanted = line.name.rsplit('/').next().unwrap_or_default();
-    let same = |one: &&Manifest| of_spec(&one.spec()) == line.digests;
-    match of_namespace().find(|one| one.name == wanted).or_else(|| of_namespace().find(same)) {
-        Some(filter) => fields(filter, &line.digests, &of_spec(&filter.spec())),
-        None => {
-            let needed = format!("`EnvoyFilter {}/{wanted}`, which `{plugin}` needs,", plugin.namespace);
-            let (message, help) = if all().next().is_none() {
-                let help = format!("look at them too: `{FETCH}`; where that was done, apply what was generated again");
-                (
-                    format!(
-                        "EnvoyFilters were not looked at, since there is none here: {needed} was not asked for or is gone"
-                    ),
-                    help,
-                )
-            } else {
-                (format!("{needed} is gone"), "apply what was generated again".into())
-            };
-            vec![plugin.error(&name(), &message).code("drifted").help(help)]
-        }
+    let wanted = noted.name.rsplit('/').next().unwrap_or_default();
+    let same = |one: &&Manifest| of_spec(&one.spec()) == noted.digests;
+    if let Some(filter) = of_namespace().find(|one| one.name == wanted).or_else(|| of_namespace().find(same)) {
+        return fields(filter, &noted.digests, &of_spec(&filter.spec()));
     }
+    let needed = format!("`EnvoyFilter {}/{wanted}`, which `{plugin}` needs,", plugin.namespace);
+    let message = if all().next().is_none() {
+        format!("EnvoyFilters were not looked at, since there is none here: {needed} was not asked for or is gone")
+    } else {
+        format!("{needed} is gone")
+    };
+    let help = format!("look at what `{FETCH}` prints; where that was done, apply what was generated again");
+    vec![plugin.error(&name(), &message).code("drifted").help(help)]
 }
 
 /// The fields that differ.
