@@ -325,9 +325,12 @@ pub async fn what_was_generated_stays_the_deployers(workshop: &Workshop) {
         let refused = kubectl(&[verb], &[more, "--as", "jane"]).await.unwrap_err();
         assert!(refused.contains("`jane` may not write what Switchyard generated"), "{refused}");
     }
-    // Nor does anybody's become ours.
+    // Nor does anybody's become ours, or say what ours says.
     let mut other = workshop.get("wasmplugin", "workshop", "switchyard").await.unwrap();
     other["metadata"] = json!({"name": "other", "namespace": "workshop"});
+    let refused = workshop.chain.apply_all(&[other.clone()]).await.unwrap_err();
+    assert!(refused.contains("`admin` may not write what Switchyard generated"), "{refused}");
+    other["spec"] = json!({"url": "oci://registry.example.com/team/own:1"});
     workshop.chain.apply_all(&[other]).await.unwrap();
     let label = ["label", "wasmplugin", "-n", "workshop", "other", "app.kubernetes.io/managed-by=switchyard"];
     assert!(workshop.chain.kubectl(&label).await.is_err());
