@@ -144,6 +144,19 @@ fn each_overlay_is_valid_and_what_check_warns_of_is_meant() {
     }
 }
 
+/// kustomize sorts the kinds between by their groups: `extensions.istio.io` before `networking.istio.io`.
+#[test]
+fn a_plugin_is_applied_after_its_routes_and_before_its_pods() {
+    let all = files();
+    for overlay in OVERLAYS {
+        let kustomization = &all[&PathBuf::from(format!("overlays/{overlay}/kustomization.yaml"))][0];
+        let order = &kustomization["sortOptions"];
+        assert_eq!(order["order"], "legacy", "{overlay}");
+        assert_eq!(order["legacySortOptions"]["orderFirst"], json!(["Namespace"]), "{overlay}");
+        assert_eq!(order["legacySortOptions"]["orderLast"], json!(["WasmPlugin", "Deployment"]), "{overlay}");
+    }
+}
+
 #[test]
 fn only_sidecars_believe_a_tag() {
     for (path, documents) in files() {
