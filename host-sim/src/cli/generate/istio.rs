@@ -14,7 +14,8 @@ use switchyard_envoy::istio::{self, Code, FailStrategy, Phase, Selection, Settin
 #[group(skip)]
 #[command(next_help_heading = "With --target istio")]
 pub struct Args {
-    /// Where proxies get the filter from: `oci://REGISTRY/IMAGE:TAG`, `file:///PATH` or `http(s)://HOST/PATH`
+    /// Where proxies get the filter from: `oci://REGISTRY/IMAGE:TAG`, `file:///PATH` or `http(s)://HOST/PATH`;
+    /// of this command's release: an older filter refuses the document whole, and new proxies answer 500
     #[arg(long, value_name = "URL", value_parser = Url::parse, required_if_eq("target", "istio"))]
     url: Option<Url>,
 
