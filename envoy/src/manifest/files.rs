@@ -85,8 +85,8 @@ fn read_folder(folder: &str) -> Result<Vec<Input>, OpenError> {
     files.iter().map(|path| read_file(path)).collect()
 }
 
-/// Hidden entries are left out (a `ConfigMap` mount has `..data`), linked folders too (they may go round), and
-/// kustomize's own file, which is no manifest.
+/// Hidden entries are left out (a `ConfigMap` mount has `..data`), linked folders too (they may go round), pipes and devices
+/// (who reads them may wait for ever), and kustomize's own file, which is no manifest.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), OpenError> {
     for entry in fs::read_dir(folder).map_err(|error| failed(folder, &error))? {
         let entry = entry.map_err(|error| failed(folder, &error))?;
@@ -99,7 +99,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), OpenError> {
             collect(&path, files)?;
         } else if matches!(path.extension().and_then(|e| e.to_str()), Some("yaml" | "yml" | "json"))
             && !matches!(name.as_str(), "kustomization.yaml" | "kustomization.yml")
-            && !path.is_dir()
+            // A link that leads nowhere is one to tell of.
+            && !fs::metadata(&path).is_ok_and(|meta| !meta.is_file())
         {
             files.push(path);
         }
@@ -144,6 +145,9 @@ mod tests {
         }
         #[cfg(unix)]
         std::os::unix::fs::symlink(root, root.join("sub/loop")).expect("link");
+        // Nobody writes to it, and a reader would wait.
+        #[cfg(unix)]
+        assert!(std::process::Command::new("mkfifo").arg(root.join("pipe.yaml")).status().expect("mkfifo").success());
         let root = root.display().to_string();
         let mut stdin: &[u8] = b"a: 1";
         let inputs = open(&[root.clone(), "-".into()], &mut stdin).expect("opens");
@@ -152,6 +156,15 @@ mod tests {
             ["ROOT/a.yml", "ROOT/b.yaml", "ROOT/sub/c.json", "ROOT/sub/deep/d.yaml", "<stdin>"]
         );
         assert_eq!(inputs[4].bytes, b"a: 1");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_nowhere_is_told() {
+        let folder = tempfile::tempdir().expect("folder");
+        std::os::unix::fs::symlink("/nowhere", folder.path().join("a.yaml")).expect("link");
+        let errors = open(&[folder.path().display().to_string()], &mut io::empty()).expect_err("nothing there");
+        assert!(errors[0].to_string().ends_with("a.yaml`: no such file or folder"), "{errors:?}");
     }
 
     #[test]
