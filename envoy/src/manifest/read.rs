@@ -8,6 +8,7 @@ use crate::yaml::{Data, Entry, Node, Path, load};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+use switchyard_filter::compile::is_label;
 use switchyard_filter::error::At;
 use switchyard_filter::read::unknown_fields;
 
@@ -189,7 +190,7 @@ impl Reader {
             kind_name,
             kind,
             name,
-            namespace: fields.string(&metadata.clone().field("namespace")),
+            namespace: fields.namespace(&metadata.clone().field("namespace")),
             creation_timestamp: String::new(),
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
@@ -246,6 +247,18 @@ impl Fields<'_> {
                 Into::into,
             ),
         }
+    }
+
+    /// The namespace at `path`, empty where there is none: names of clusters have it in them.
+    fn namespace(&mut self, path: &Path) -> String {
+        let name = self.string(path);
+        if !name.is_empty() && !is_label(&name) {
+            self.error(path, &format!("`{}` is no namespace", name.escape_debug()));
+            if let Some(last) = self.errors.last_mut() {
+                last.help = Some("write lower-case letters, digits and `-`, at most 63".into());
+            }
+        }
+        name
     }
 
     fn strings(&mut self, path: &Path) -> BTreeMap<String, String> {

@@ -309,6 +309,20 @@ fn one_name_twice_is_an_error_that_names_both_places() {
     "#);
 }
 
+/// At its place and once, whatever namespaces others have.
+#[test]
+fn what_is_no_namespace_is_told_where_it_is_written() {
+    let service = |namespace: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: a, namespace: {namespace}}}\nspec: {{ports: [{{port: 80}}]}}\n"
+        )
+    };
+    let told = "policy.yaml:3:32 metadata.namespace: `Shop_1` is no namespace (write lower-case letters, digits and `-`, at most 63)";
+    for text in [service("Shop_1"), format!("{}---\n{}", service("Shop_1"), service("demo"))] {
+        assert_eq!(short(&errors(vec![input("policy.yaml", &text)])).trim(), told);
+    }
+}
+
 #[test]
 fn the_namespace_is_the_commands_else_the_one_that_is_written_else_default() {
     let one = |name: &str, namespace: &str| {
