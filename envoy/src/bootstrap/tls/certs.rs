@@ -156,6 +156,10 @@ impl Folder<'_> {
         if !path.is_file() {
             let message = format!("there is no `{}`", path.display());
             self.error(&message, "put it there, or name another folder: `--certs DIR`");
+        } else if std::fs::metadata(&path).is_ok_and(|meta| meta.len() == 0) {
+            // Envoy refuses it.
+            let message = format!("`{}` is empty", path.display());
+            self.error(&message, "put the certificate, key or authorities there, as PEM");
         }
         absolute(&path)
     }

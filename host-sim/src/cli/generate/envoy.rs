@@ -76,6 +76,9 @@ enum RecordHeaders {
 impl Args {
     /// Runs it.
     pub fn run(self, written: &ManifestArgs, out: &Path) -> Result<(), Failure> {
+        if let Some(certs) = self.certs.as_ref().filter(|certs| !certs.is_dir()) {
+            return Err(Failure::File(format!("cannot open `{}`: no such folder", certs.display())));
+        }
         let manifests = written.read()?;
         let access_log = if self.record.is_some() { AccessLog::Draws } else { AccessLog::Decision };
         let around = match (self.parts, self.dynamic) {

@@ -13,12 +13,14 @@ fn folders(at: &Path) {
         ("shop-client", ["tls.crt", "tls.key", "ca.crt"].as_slice()),
         ("shop-server", &["tls.crt", "tls.key"]),
         ("trusted", &["ca.crt"]),
+        ("empty", &[]),
     ] {
         fs::create_dir(at.join(name)).expect("a folder");
         for file in files {
-            fs::write(at.join(name).join(file), "").expect("a file");
+            fs::write(at.join(name).join(file), "a").expect("a file");
         }
     }
+    fs::write(at.join("empty/ca.crt"), "").expect("a file");
 }
 
 /// All that is said when an Envoy is generated, with `certs` in place of the folder's name.
@@ -55,6 +57,8 @@ fn credentials_that_are_not_there_are_told_with_the_nearest_folder() {
     check_each(
         "
 mode: SIMPLE, credentialName: trusted
+mode: SIMPLE, credentialName: empty
+  error a.yaml:6:55: `DIR/empty/ca.crt` is empty; put the certificate, key or authorities there, as PEM
 mode: SIMPLE, credentialName: tursted
   error a.yaml:6:55: there is no folder `DIR/tursted`; did you mean `trusted`?
 mode: SIMPLE, credentialName: shop-server
