@@ -169,6 +169,13 @@ fn client(at: &mut At<'_>, written: &ServerTls) {
         let message = "`caCrl` does not go with `mode: SIMPLE`: clients show no certificate";
         at.error(".caCrl", message, "leave it out, or write `mode: MUTUAL`");
     }
+    for index in (0..written.subject_alt_names.len()).filter(|index| written.subject_alt_names[*index].is_empty()) {
+        at.error(
+            &format!(".subjectAltNames[{index}]"),
+            "no certificate has an empty name",
+            "write one, or leave it out",
+        );
+    }
     let of_clients = [
         (".subjectAltNames", !written.subject_alt_names.is_empty()),
         (".verifyCertificateSpki", !written.verify_certificate_spki.is_empty()),

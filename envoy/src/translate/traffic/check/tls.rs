@@ -3,9 +3,15 @@
 use super::At;
 use crate::manifest::{ClientTls, ClientTlsMode};
 
+/// Bytes of a name that is asked for, in Envoy (`UpstreamTlsContext.sni`).
+const LONGEST_SNI: usize = 255;
+
 /// Notes what is wrong with it.
 pub fn check(at: &mut At<'_>, written: &ClientTls) {
     without_effect(at, written);
+    if written.mode != ClientTlsMode::Disable {
+        refused_by_envoy(at, written);
+    }
     let has_credential = !written.credential_name.is_empty();
     let is_simple = written.mode == ClientTlsMode::Simple;
     let is_mutual = written.mode == ClientTlsMode::Mutual;
@@ -41,6 +47,20 @@ pub fn check(at: &mut At<'_>, written: &ClientTls) {
             let name = field.trim_start_matches('.');
             at.error("", &format!("`mode: MUTUAL` needs `{name}`, or a `credentialName`"));
         }
+    }
+}
+
+/// Istio passes these on to Envoy, which refuses the cluster.
+fn refused_by_envoy(at: &mut At<'_>, written: &ClientTls) {
+    if written.sni.len() > LONGEST_SNI {
+        let length = written.sni.len();
+        at.error(
+            ".sni",
+            &format!("a server's name has at most {LONGEST_SNI} bytes, this one {length}: write the name"),
+        );
+    }
+    for index in (0..written.subject_alt_names.len()).filter(|index| written.subject_alt_names[*index].is_empty()) {
+        at.error(&format!(".subjectAltNames[{index}]"), "no certificate has an empty name: write one, or leave it out");
     }
 }
 

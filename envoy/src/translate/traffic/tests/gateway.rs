@@ -178,6 +178,8 @@ mode: MUTUAL, credentialName: a, caCrl: a.crl
   error a.yaml:8:51: `caCrl` does not go with a credential, which has its own; put it in the credential's folder, as `ca.crl`
 mode: SIMPLE, credentialName: a, subjectAltNames: [a]
   warning a.yaml:8:44: `subjectAltNames` has no effect with `mode: SIMPLE`: clients show no certificate; leave it out, or write `mode: MUTUAL`
+mode: MUTUAL, credentialName: a, subjectAltNames: [a, '']
+  error a.yaml:8:65: no certificate has an empty name; write one, or leave it out
 mode: SIMPLE, credentialName: a, verifyCertificateSpki: [a]
   warning a.yaml:8:44: `verifyCertificateSpki` has no effect with `mode: SIMPLE`: clients show no certificate; leave it out, or write `mode: MUTUAL`
 mode: SIMPLE, credentialName: a, verifyCertificateHash: [a]

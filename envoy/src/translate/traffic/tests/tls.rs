@@ -53,6 +53,27 @@ mode: SIMPLE, subjectAltName: [a]
     );
 }
 
+/// What Istio passes on and Envoy refuses.
+#[test]
+fn names_that_envoy_refuses_are_told() {
+    let long = "a".repeat(256);
+    check(
+        tls,
+        &format!(
+            r"
+mode: SIMPLE, sni: {long}
+  error a.yaml:6:44: a server's name has at most 255 bytes, this one 256: write the name
+mode: ISTIO_MUTUAL, sni: {}
+mode: SIMPLE, subjectAltNames: [a, '']
+  error a.yaml:6:60: no certificate has an empty name: write one, or leave it out
+mode: ISTIO_MUTUAL, subjectAltNames: ['']
+  error a.yaml:6:63: no certificate has an empty name: write one, or leave it out
+",
+            &long[1..]
+        ),
+    );
+}
+
 /// Files of a mode that looks at none of them, say.
 #[test]
 fn what_istio_takes_of_tls_is_taken() {
