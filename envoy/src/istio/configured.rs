@@ -56,6 +56,8 @@ pub fn all(
                 let listener = model.listener(&proxy)?;
                 if target.is_gateway() {
                     warnings.extend(tags::passing_elsewhere(&listener));
+                } else if asks && target.place == Place::Waypoint {
+                    wrong.extend(tags::asking_for_port(&listener));
                 } else if asks {
                     wrong.extend(tags::passing_at_other_ports(&listener));
                 }

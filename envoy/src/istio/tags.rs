@@ -77,6 +77,26 @@ pub fn passing_at_other_ports(listener: &Listener<'_>) -> Vec<Diagnostic> {
     told.collect()
 }
 
+/// Blocks of tags that ask for the port, at a waypoint: requests for all ports come to one listener there.
+pub fn asking_for_port(listener: &Listener<'_>) -> Vec<Diagnostic> {
+    let rules = listener.document.tags.iter().enumerate().flat_map(|(tag, written)| {
+        written.rules.iter().enumerate().map(move |(rule, written)| (format!("tags[{tag}].rules[{rule}]"), written))
+    });
+    let blocks = rules.flat_map(|(at, rule)| {
+        let blocks = rule.matches.iter().enumerate().filter(|(_, block)| block.port.is_some());
+        blocks.map(move |(index, _)| format!("{at}.match[{index}].port"))
+    });
+    let told = blocks.map(|field| {
+        let message = "a waypoint has one listener for all ports: the filter does not know which one is asked for";
+        let help = "leave `port` out, or tell services apart by `authority`";
+        match listener.place(&field) {
+            Some((place, field)) => Diagnostic::error(place, message).field(field).help(help),
+            None => Diagnostic::unplaced(message).help(help),
+        }
+    });
+    told.collect()
+}
+
 /// What is to be known of tags at a gateway whose pods serve other Gateways too: the plugin is for its own ports, and there is
 /// no EnvoyFilter that would strip at all of them.
 pub fn at_ports_of_others(configured: &[Configured], settings: &Settings, target: &Target) -> Option<String> {
