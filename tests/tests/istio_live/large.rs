@@ -55,3 +55,27 @@ async fn ten_thousand_rules_arrive_and_decide_and_more_than_a_mebibyte_is_refuse
     assert!(refused.said.contains("and at most 1 MiB arrives"), "{}", refused.said);
     assert!(refused.said.contains("split the policy: leave VirtualServices to Istio"), "{}", refused.said);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn server_side_is_asked_for_from_the_rule_on_with_which_kubectl_does_not_get_through_without() {
+    let catalog = Catalog::new("exact").await;
+    let (policy, edge) = (catalog.policy(&json!({})), catalog.edge());
+    let generate = async |count: usize| {
+        let generated = catalog.generate(&catalog.manifests(&rules(count)), &policy, &edge).await.well();
+        !generated.said.contains("--server-side")
+    };
+    let (mut low, mut high) = (500, 5_000);
+    while high - low > 1 {
+        let middle = usize::midpoint(low, high);
+        if generate(middle).await { low = middle } else { high = middle }
+    }
+    let text = catalog.resources().display().to_string();
+    let apply = ["apply", "--validate=strict", "-f", &text];
+    assert!(generate(low).await);
+    catalog.chain.kubectl(&apply).await.unwrap();
+    assert!(!generate(high).await);
+    let refused = catalog.chain.kubectl(&apply).await.unwrap_err();
+    assert!(refused.contains("metadata.annotations: Too long"), "{refused}");
+    catalog.chain.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &text]).await.unwrap();
+    println!("{low} rules are applied without `--server-side`, {high} are not");
+}
