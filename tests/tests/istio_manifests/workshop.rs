@@ -73,7 +73,10 @@ impl Workshop {
     pub async fn apply_with(&self, overlay: &str, account: &str, more: &[&str]) -> Result<(), String> {
         let folder = self.folder.path().join(overlay);
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-        let patch = json!([{"op": "replace", "path": "/spec/url", "value": self.url}]);
+        // As the component does.
+        let places = ["/spec/url", "/metadata/annotations/switchyard.dev~1url"];
+        let patch: Value =
+            places.iter().map(|path| json!({"op": "replace", "path": path, "value": self.url})).collect();
         let kustomization = json!({
             "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
             "resources": [relative(&folder, &Path::new(MANIFESTS).join("overlays").join(overlay))],
