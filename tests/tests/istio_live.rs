@@ -9,6 +9,8 @@ mod again;
 mod catalog;
 #[path = "istio_live/deleted.rs"]
 mod deleted;
+#[path = "istio_live/edited.rs"]
+mod edited;
 #[path = "istio_live/large.rs"]
 mod large;
 #[path = "istio_live/observed.rs"]
