@@ -52,7 +52,7 @@ fn virtual_service(plugin: &Plugin<'_>, document: &Document, manifest: &Manifest
     let spec = manifest.spec();
     let is_ours =
         spec["http"].as_array().is_some_and(|rules| !rules.is_empty()) && is_bound(manifest, &document.proxy.gateways);
-    if !is_ours || owned::is_left(manifest) {
+    if !is_ours {
         return None;
     }
     let full = |host: &str, namespace: &str| resolve(host, namespace, &document.domain);
@@ -76,15 +76,17 @@ fn virtual_service(plugin: &Plugin<'_>, document: &Document, manifest: &Manifest
     };
     // In the mesh only hosts that it knows of are its own: the others pass.
     let at_gateway = !document.proxy.gateways.is_empty() && !document.proxy.gateways.iter().any(|one| one == "mesh");
-    let message = match hosts.iter().find_map(more_exact) {
-        Some(message) => message,
-        None if hosts.is_empty() => return None,
-        None if at_gateway || hosts.iter().any(same) => format!("`{manifest}` would be embedded in `{own}` and is not"),
-        None => return None,
-    };
-    Some(manifest.error(&name(), &message).code("drifted").help(
-        "generate again with it, and apply; or leave it to Istio: annotate it with `switchyard.dev/embed: \"false\"`",
-    ))
+    if let Some(message) = hosts.iter().find_map(more_exact) {
+        let help = "generate again with it, and apply; or leave both to Istio: `switchyard.dev/embed: \"false\"`";
+        return Some(manifest.error(&name(), &message).code("drifted").help(help));
+    }
+    let would_be = !hosts.is_empty() && !owned::is_left(manifest) && (at_gateway || hosts.iter().any(same));
+    would_be.then(|| {
+        let message = format!("`{manifest}` would be embedded in `{own}` and is not");
+        let help =
+            "generate again with it, and apply; or leave it to Istio: annotate it with `switchyard.dev/embed: \"false\"`";
+        manifest.error(&name(), &message).code("drifted").help(help)
+    })
 }
 
 fn destination_rule(plugin: &Plugin<'_>, document: &Document, manifest: &Manifest) -> Option<Diagnostic> {
