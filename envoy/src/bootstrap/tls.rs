@@ -3,6 +3,7 @@
 
 pub mod certs;
 mod downstream;
+mod pair;
 
 pub use downstream::{DownstreamTransportSocket, downstream};
 

@@ -1,6 +1,6 @@
 //! The files of certificates: as they are written, or below `--certs`.
 
-use super::TlsCertificate;
+use super::{TlsCertificate, pair};
 use crate::bootstrap::absolute;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::manifest::{ClientTls, ClientTlsMode, ServerTls};
@@ -52,7 +52,7 @@ pub fn of_client(model: &Model<'_>, tls: &ClientTls, origin: &Origin) -> Result<
     let needed: &[_] = if is_mutual { &["tls.crt", "tls.key", "ca.crt"] } else { &["ca.crt"] };
     folder.check(needed);
     let found = Files {
-        own: if is_mutual { vec![[folder.file("tls.crt"), folder.file("tls.key")]] } else { vec![] },
+        own: if is_mutual { vec![folder.pair()] } else { vec![] },
         authorities: if verifies { folder.file("ca.crt") } else { String::new() },
         revoked: String::new(),
     };
@@ -83,7 +83,7 @@ pub fn of_server(model: &Model<'_>, tls: &ServerTls, origin: &Origin) -> Result<
         let field = if is_list { format!("credentialNames[{index}]") } else { "credentialName".to_owned() };
         let mut folder = folder(*name, field);
         folder.check(&["tls.crt", "tls.key"]);
-        found.own.push([folder.file("tls.crt"), folder.file("tls.key")]);
+        found.own.push(folder.pair());
         wrong.extend(folder.wrong);
     }
     if asks {
@@ -115,6 +115,18 @@ struct Folder<'a> {
 }
 
 impl Folder<'_> {
+    /// The certificate and its key, which must belong together: a running Envoy that is told of others serves nobody.
+    fn pair(&mut self) -> [String; 2] {
+        let files = [self.file("tls.crt"), self.file("tls.key")];
+        if let (true, Some(certs)) = (self.wrong.is_empty(), self.model.certs()) {
+            let [certificate, key] = ["tls.crt", "tls.key"].map(|file| certs.join(self.name).join(file));
+            if let Err(message) = pair::check(&certificate, &key) {
+                self.error(&message, "wait until both are renewed, or put the right ones there");
+            }
+        }
+        files
+    }
+
     fn error(&mut self, message: &str, help: &str) {
         let field = format!("{}.{}", self.origin.field, self.field);
         self.wrong.push(self.model.error(&Origin { manifest: self.origin.manifest, field }, message).help(help));

@@ -16,8 +16,12 @@ fn folders(at: &Path) {
         ("empty", &[]),
     ] {
         fs::create_dir(at.join(name)).expect("a folder");
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let made = rcgen::CertificateParams::new(["a.example".to_owned()]).expect("a name").self_signed(&key);
+        let certificate = made.expect("a certificate").pem();
         for file in files {
-            fs::write(at.join(name).join(file), "a").expect("a file");
+            let text = if *file == "tls.key" { key.serialize_pem() } else { certificate.clone() };
+            fs::write(at.join(name).join(file), text).expect("a file");
         }
     }
     fs::write(at.join("empty/ca.crt"), "").expect("a file");
