@@ -31,7 +31,8 @@ pub fn is_foreign(path: &Path) -> Result<bool, Failure> {
     let mut first = Vec::new();
     let file = File::open(path).map_err(cannot_open)?;
     file.take(FIRST.len() as u64).read_to_end(&mut first).map_err(cannot_open)?;
-    Ok(first != FIRST.as_bytes())
+    // An empty one is a place that was made for ours: a mount, say.
+    Ok(!first.is_empty() && first != FIRST.as_bytes())
 }
 
 /// Looks before anything is written.
@@ -41,8 +42,8 @@ pub fn is_foreign(path: &Path) -> Result<bool, Failure> {
 pub fn may_overwrite(path: &Path) -> Result<(), Failure> {
     if is_foreign(path)? {
         return Err(Failure::File(format!(
-            "`{}` is not overwritten: it does not begin with `{FIRST} …`, so somebody else wrote it; move it away, or \
-             name another folder, `--out DIR`",
+            "`{}` is not overwritten: it does not begin with `{FIRST} …`, so somebody else wrote it, or an older \
+             switchyard; move it away, put that line first, or name another folder, `--out DIR`",
             path.display()
         )));
     }
