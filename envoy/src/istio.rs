@@ -10,6 +10,7 @@ mod code;
 mod configured;
 mod embedded;
 mod envoy_filter;
+mod imported;
 mod mesh;
 mod owned;
 mod plugin;

@@ -1,7 +1,7 @@
 //! The filter's configurations: one for all ports where the policy does not hang on the port, else one for each.
 
 use super::selection::{GATEWAY_API, Place, Target};
-use super::{Settings, Via, mesh, owned, tags};
+use super::{Settings, Via, imported, mesh, owned, tags};
 use crate::bootstrap::too_many_mirrors;
 use crate::diagnostic::{Diagnostic, sort};
 use crate::manifest::{Kind, Manifest, Manifests};
@@ -43,9 +43,16 @@ pub fn all(
     settings: &Settings,
     target: &Target,
 ) -> Result<(Vec<Configured>, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let prepared = mesh::prepare(manifests, target);
+    let mut prepared = mesh::prepare(manifests, target);
+    let hidden = match settings.via {
+        Via::ClusterHeader => {
+            imported::hide(&mut prepared, manifests, target, &settings.root_namespace, &options.domain)
+        }
+        Via::Tags => imported::Hidden::default(),
+    };
     let model = Model::new(&prepared, options).map_err(of_mesh)?;
     let mut warnings = of_mesh(model.warnings().to_vec());
+    warnings.extend(hidden.told);
     let routes = http_route_hosts(manifests, options, target);
     let (configured, asks_for_port) = match settings.via {
         Via::Tags => {
@@ -77,8 +84,10 @@ pub fn all(
             let mut wrong = hanging_on_labels(&inner, target);
             let mut made = vec![];
             let asks = inner.asks_for_port();
+            let mut accounted = embedded.clone();
+            accounted.all.extend(hidden.manifests);
             for proxy in proxies(&inner, target, asks, &mesh::https_ports(manifests, target)) {
-                let deciding = Deciding { target, left: &left, manifests: &embedded };
+                let deciding = Deciding { target, left: &left, manifests: &accounted };
                 match deciding.one(&model, &inner, &proxy) {
                     Ok(one) => made.push(one),
                     Err(found) => wrong.extend(found),

@@ -76,7 +76,7 @@ impl Args {
             (Err(Failure::Invalid(found)), Format::Json | Format::Sarif) => return self.wrong(&found),
             (read, _) => read?,
         };
-        tell_unread(&manifests);
+        tell_unread(&manifests, &[]);
         let options = match (self.manifests.options(), self.format) {
             (Err(Failure::Invalid(found)), Format::Json | Format::Sarif) => return self.wrong(&found),
             (options, _) => options?,

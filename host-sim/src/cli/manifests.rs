@@ -76,7 +76,7 @@ impl ManifestArgs {
     /// Resolves and compiles them; tells warnings, and what was not read.
     pub fn model<'m>(&self, manifests: &'m Manifests, options: &Options) -> Result<Model<'m>, Failure> {
         let model = self.judge(manifests, options).map_err(Failure::Invalid)?;
-        tell_unread(manifests);
+        tell_unread(manifests, &[]);
         tell(model.warnings());
         Ok(model)
     }
@@ -146,9 +146,12 @@ fn locality(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Notes kinds that are not read.
-pub fn tell_unread(manifests: &Manifests) {
+/// Notes kinds that are not read, but for those that are `read` in another way.
+pub fn tell_unread(manifests: &Manifests, read: &[&str]) {
     for ((version, kind), count) in manifests.unread_kinds() {
+        if read.contains(&kind.as_str()) {
+            continue;
+        }
         note(&format!("note: {count} of kind `{kind}` ({version}) not read"));
     }
 }

@@ -30,12 +30,17 @@ fn team(namespace: &str, server: &Value, host: &str, http: &Value, echo: &Echo) 
 
 /// What is generated for the first team's Gateway from these.
 fn generated(manifests: &[Value]) -> Vec<Value> {
+    generated_for(manifests, Selection::gateway("demo/gate").unwrap(), "switchyard-demo.gate")
+}
+
+/// What is generated for these proxies, with this name.
+pub fn generated_for(manifests: &[Value], selection: Selection, name: &str) -> Vec<Value> {
     let text = json!({"apiVersion": "v1", "kind": "List", "items": manifests}).to_string();
     let read = read_sources(vec![Input { name: "m.yaml".into(), bytes: text.into() }], Some("demo")).unwrap();
     let settings = Settings {
         via: Via::ClusterHeader,
-        selection: Selection::gateway("demo/gate").unwrap(),
-        name: "switchyard-demo.gate".into(),
+        selection,
+        name: name.into(),
         root_namespace: ROOT_NAMESPACE.into(),
         code: Code {
             url: Url::parse(&format!("file://{}", released_wasm().display())).unwrap(),

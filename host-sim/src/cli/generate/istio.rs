@@ -154,7 +154,7 @@ impl Args {
         };
         let manifests = written.read()?;
         // What the mesh does by itself is not lost: nothing is refused for not being read.
-        tell_unread(&manifests);
+        tell_unread(&manifests, &["Sidecar"]);
         let generated = istio::generate(&manifests, &options, &settings).map_err(Failure::Invalid)?;
         tell(&generated.warnings);
         for line in generated.notes.iter().chain(&replaces) {
