@@ -82,11 +82,20 @@ fn is_selected(written: &Gateway, options: &Options) -> bool {
 
 fn check_references(routed: &Routed, manifests: &Manifests, names: &BTreeSet<String>, notes: &mut Notes) {
     let Some(manifest) = manifests.all.get(routed.manifest) else { return };
-    for (index, gateway) in routed.written.gateways.iter().enumerate() {
-        let full = resolve_gateway(gateway, &manifest.namespace);
+    let of = |at: String, gateways: &[String]| -> Vec<(String, String)> {
+        let one = |(index, gateway): (usize, &String)| {
+            (format!("{at}gateways[{index}]"), resolve_gateway(gateway, &manifest.namespace))
+        };
+        gateways.iter().enumerate().map(one).collect()
+    };
+    let rules = routed.written.http.iter().enumerate();
+    let blocks = rules.flat_map(|(rule, http)| {
+        http.matches.iter().enumerate().map(move |(block, written)| (format!("http[{rule}].match[{block}]."), written))
+    });
+    let asked = blocks.flat_map(|(at, block)| of(at, &block.gateways));
+    for (field, full) in of(String::new(), &routed.written.gateways).into_iter().chain(asked) {
         if !names.contains(&full) {
-            let mut found =
-                manifest.error(&spec(&format!("gateways[{index}]")), &format!("there is no Gateway `{full}`"));
+            let mut found = manifest.error(&spec(&field), &format!("there is no Gateway `{full}`"));
             found.help = did_you_mean(&full, names.iter().map(String::as_str));
             notes.missing(found);
         }

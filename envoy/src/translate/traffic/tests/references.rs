@@ -66,6 +66,7 @@ gateways: [other/front], http: [{route: [{destination: {host: a.example}}]}]
   error a.yaml:4:39: there is no Gateway `other/front`; give its manifest too, or say that it is elsewhere: `--allow-missing`
 gateways: [edge], http: [{match: [{gateways: [egde]}], route: [{destination: {host: a.example}}]}]
   warning a.yaml:4:63: `gateways` names none that this VirtualService is bound to: it never holds; there is `shop/edge`
+  error a.yaml:4:74: there is no Gateway `shop/egde`; did you mean `shop/edge`?
 ",
         routes,
     );
