@@ -39,7 +39,7 @@ use crate::source::Place;
 use crate::yaml::Path;
 use origin::Origins;
 use policy::Policies;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use switchyard_filter::document::{AccessLog, Document, Proxy, VirtualService};
 use switchyard_filter::error::is_directly_below;
@@ -117,6 +117,8 @@ pub struct Model<'a> {
     manifests: &'a Manifests,
     options: Options,
     services: BTreeMap<String, Known>,
+    /// Other names for hosts.
+    aliases: BTreeSet<String>,
     routed: Vec<Routed>,
     policies: Policies,
     edges: Vec<Edge>,
@@ -133,12 +135,12 @@ impl<'a> Model<'a> {
         let all = options.mesh.warnings.iter().chain(lost).cloned().collect();
         let mut notes = Notes { all, unread: vec![], allow_missing: options.allow_missing };
         let mut routed = virtual_service::read(manifests, &options.mesh, &mut notes);
-        known::follow_aliases(manifests, &options.domain, &mut routed);
+        let aliases = known::follow_aliases(manifests, &options.domain, &mut routed);
         let policies = Policies::merge(manifests, options, &mut routed, &mut notes);
         let edges = gateway::edges(manifests, options, &routed, &mut notes);
         let services = BTreeMap::new();
         let mut model =
-            Self { manifests, options: options.clone(), services, routed, policies, edges, warnings: vec![] };
+            Self { manifests, options: options.clone(), services, aliases, routed, policies, edges, warnings: vec![] };
         let mut services = known::services(manifests, options, model.has_mesh(), &mut notes);
         subset::assign(manifests, options, &mut services, &mut notes);
         missing::check(manifests, &model.routed, &services, &options.domain, &mut notes);

@@ -14,7 +14,7 @@ use switchyard_filter::document::HttpMatchRequest;
 /// Notes hosts that nobody has, and gateways that serve none of a VirtualService's hosts.
 pub fn hosts(model: &Model<'_>, notes: &mut Notes) {
     let domain = &model.options.domain;
-    let services: BTreeSet<_> = model.services.keys().map(String::as_str).collect();
+    let services: BTreeSet<_> = model.services.keys().chain(&model.aliases).map(String::as_str).collect();
     for routed in &model.routed {
         let Some(manifest) = model.manifests.all.get(routed.manifest) else { continue };
         let serving: BTreeSet<&str> = model.edges.iter().flat_map(|edge| edge.serving(routed, domain)).collect();

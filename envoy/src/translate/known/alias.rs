@@ -1,9 +1,10 @@
 //! Services of type `ExternalName`: another name for a host, and no destination themselves.
 
+use super::super::gateway::MESH;
 use super::super::numbered;
 use super::super::virtual_service::Routed;
 use crate::manifest::{Kind, Manifests, Service};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use switchyard_filter::compile::resolve;
 use switchyard_filter::document::{Destination, PortSelector};
 
@@ -15,11 +16,23 @@ struct Concrete {
 }
 
 /// Sends what routes to an alias to the host that it stands for, as istiod does (`GetDestinationCluster`): the only port
-/// of the alias is meant where a destination names none.
-pub fn follow(manifests: &Manifests, domain: &str, routed: &mut [Routed]) {
+/// of the alias is meant where a destination names none. In the mesh, what routes that host routes its aliases too
+/// (`generateVirtualHostDomains`). Tells the aliases.
+pub fn follow(manifests: &Manifests, domain: &str, routed: &mut [Routed]) -> BTreeSet<String> {
     let aliases = aliases(manifests, domain);
     if aliases.is_empty() {
-        return;
+        return BTreeSet::new();
+    }
+    let full = |one: &Routed| -> Vec<String> {
+        one.written.hosts.iter().map(|host| resolve(host, &one.written.namespace, domain)).collect()
+    };
+    let named: BTreeSet<String> = routed.iter().flat_map(full).collect();
+    for one in routed.iter_mut() {
+        // A gateway serves the names that are written.
+        let is_of_mesh = one.gateways.iter().all(|gateway| gateway == MESH);
+        let hosts = full(one);
+        let more = aliases.iter().filter(|(alias, concrete)| !named.contains(*alias) && hosts.contains(&concrete.host));
+        one.written.hosts.extend(more.map(|(alias, _)| alias.clone()).filter(|_| is_of_mesh));
     }
     for one in routed {
         let namespace = one.written.namespace.clone();
@@ -36,6 +49,7 @@ pub fn follow(manifests: &Manifests, domain: &str, routed: &mut [Routed]) {
             rule.mirrors.iter_mut().filter_map(|mirror| mirror.destination.as_mut()).for_each(follow);
         }
     }
+    aliases.into_keys().collect()
 }
 
 fn aliases(manifests: &Manifests, domain: &str) -> BTreeMap<String, Concrete> {

@@ -162,6 +162,18 @@ spec: {hosts: [shop.example.com], http: [{route: [{destination: {host: ext}}]}]}
     let (_, written) = model.virtual_services().next().expect("one");
     let to = &written.http[0].route[0].destination;
     assert_eq!((to.host.as_str(), to.port.as_ref().map(|port| port.number)), ("a.example.com", Some(8000)));
+    assert_eq!(written.hosts, ["shop.example.com"]);
+    // Who calls the alias has the rules of what it stands for, unless the alias has its own.
+    for (hosts, expected) in [
+        ("[a.example.com]", vec!["a.example.com", "ext.demo.svc.cluster.local"]),
+        ("[a.example.com, ext]", vec!["a.example.com", "ext"]),
+        ("[ext]", vec!["ext"]),
+    ] {
+        let all = manifests(&[&text.replace("hosts: [shop.example.com]", &format!("hosts: {hosts}"))]);
+        let model = Model::new(&all, &Options::default()).unwrap_or_else(|said| panic!("{said:?}"));
+        assert_eq!(model.warnings(), [], "{hosts}");
+        assert_eq!(model.virtual_services().next().expect("one").1.hosts, expected);
+    }
     assert_eq!(
         told(&[&text.replace("hosts: [a.example.com]", "hosts: [b.example.com]")]),
         [
