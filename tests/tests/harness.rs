@@ -170,6 +170,8 @@ async fn envoy_dies_with_a_process_that_is_killed() {
     let mut child = Command::new(env::current_exe().unwrap())
         .args(["--exact", "envoy_dies_with_a_process_that_is_killed"])
         .env(REPORT, &report)
+        // What it cannot remove any more goes with our folder.
+        .env("TMPDIR", folder.path())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
