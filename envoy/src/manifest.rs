@@ -27,7 +27,7 @@ pub use mesh_config::{
 };
 pub use policy::{Sticky, SwitchyardPolicy};
 pub use read::{read, read_sources};
-pub use service::{Ignored, Service, ServicePort};
+pub use service::{EXTERNAL_NAME, Ignored, Service, ServicePort};
 pub use service_entry::{EntrySelector, Location, Resolution, ServiceEntry, ServiceEntryPort, WorkloadEntry};
 pub use traffic_policy::{
     ClientTls, ClientTlsMode, ConnectionPool, ConsistentHash, Distribute, Failover, H2UpgradePolicy, HttpSettings,

@@ -29,7 +29,7 @@ pub use known::{Endpoint, Known, KnownPort, Origin, Resolve};
 pub use listener::Listener;
 pub use locality::Locality;
 pub use mesh::{DefaultExport, Mesh};
-pub(crate) use selector::{is_label_key, is_label_value};
+pub(crate) use selector::{is_label_key, is_label_value, selects};
 pub use subset::KnownSubset;
 pub use traffic::{Effective, KnownPolicy};
 

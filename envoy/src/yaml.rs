@@ -93,6 +93,11 @@ impl Node {
         if let Data::Map(entries) = &self.data { entries } else { &[] }
     }
 
+    /// The items, none when this is no list.
+    pub fn items(&self) -> &[Node] {
+        if let Data::List(items) = &self.data { items } else { &[] }
+    }
+
     /// The text, when this is a string.
     pub fn as_str(&self) -> Option<&str> {
         if let Data::Scalar { value: Value::String(text), .. } = &self.data { Some(text) } else { None }

@@ -14,7 +14,7 @@ use crate::request::Request;
 use location::Target;
 use std::borrow::Cow;
 
-pub use redirect::{Listener, Redirect};
+pub use redirect::{Listener, Redirect, tls_by_port};
 
 /// The longest body in bytes (istio.md 1.10); also what Envoy lets a route have.
 const LONGEST: usize = 1024 * 1024;

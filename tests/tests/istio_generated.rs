@@ -103,14 +103,14 @@ spec:
     split: [{value: old, weight: 1}]
 "#;
 
-/// The manifests as Istio has them, and what is applied beside them.
-fn manifests(via: Via, selection: Selection) -> Vec<Value> {
-    let input = Input { name: "manifests.yaml".into(), bytes: MANIFESTS.into() };
-    let read = read_sources(vec![input], Some("demo")).unwrap();
+/// What is generated for these proxies from manifests, with this name.
+fn generated(manifests: &[Value], via: Via, selection: Selection, name: &str) -> Vec<Value> {
+    let text = json!({"apiVersion": "v1", "kind": "List", "items": manifests}).to_string();
+    let read = read_sources(vec![Input { name: "m.yaml".into(), bytes: text.into() }], Some("demo")).unwrap();
     let settings = Settings {
         via,
         selection,
-        name: "switchyard".into(),
+        name: name.into(),
         root_namespace: ROOT_NAMESPACE.into(),
         code: Code {
             url: Url::parse(&format!("file://{}", released_wasm().display())).unwrap(),
@@ -120,17 +120,26 @@ fn manifests(via: Via, selection: Selection) -> Vec<Value> {
         fail_strategy: None,
         phase: None,
     };
-    let generated = generate(&read, &Options::default(), &settings).unwrap();
-    let (documents, problems) = yaml::load(&generated.text);
+    documents(&generate(&read, &Options::default(), &settings).unwrap().text)
+}
+
+fn documents(text: &str) -> Vec<Value> {
+    let (documents, problems) = yaml::load(text);
     assert!(problems.is_empty(), "{problems:?}");
-    let mut all: Vec<Value> = read.all.iter().map(|manifest| manifest.node.to_json()).collect();
+    documents.iter().map(yaml::Node::to_json).filter(|document| !document.is_null()).collect()
+}
+
+/// The manifests as Istio has them, and what is applied beside them.
+fn manifests(via: Via, selection: Selection) -> Vec<Value> {
+    let mut all = documents(MANIFESTS);
+    let generated = generated(&all, via, selection, "switchyard");
     all.retain(|one| one["kind"] != "SwitchyardPolicy");
     if via == Via::ClusterHeader {
         for one in all.iter_mut().filter(|one| one["kind"] == "VirtualService" && one["metadata"]["name"] == "shop") {
             one["spec"]["http"] = json!([{"name": "stub", "directResponse": {"status": 599}}]);
         }
     }
-    all.extend(documents.iter().map(yaml::Node::to_json).filter(|document| !document.is_null()));
+    all.extend(generated);
     all
 }
 

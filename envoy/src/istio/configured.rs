@@ -6,7 +6,7 @@ use crate::bootstrap::too_many_mirrors;
 use crate::diagnostic::{Diagnostic, sort};
 use crate::manifest::{Kind, Manifest, Manifests};
 use crate::translate::{Listener, Model, Options, unexpected_tls};
-use crate::yaml::{Data, Node, Path};
+use crate::yaml::{Node, Path};
 use std::collections::BTreeSet;
 use switchyard_filter::compile::resolve;
 use switchyard_filter::document::{ControlHeaders, Document, FaultCarrier, Mode, OnUnmatched, Proxy, VirtualService};
@@ -54,12 +54,13 @@ pub fn all(
     let mut warnings = of_mesh(model.warnings().to_vec());
     warnings.extend(hidden.told);
     let routes = http_route_hosts(manifests, options, target);
+    let https_ports = mesh::https_ports(manifests, target);
     let (configured, asks_for_port) = match settings.via {
         Via::Tags => {
             let tagging = Tagging { target, routes: &routes };
             let asks = model.tags_ask_for_port();
             let (mut made, mut wrong) = (vec![], vec![]);
-            for proxy in proxies(&model, target, asks, &mesh::https_ports(manifests, target)) {
+            for proxy in proxies(&model, target, asks, &https_ports) {
                 let listener = model.listener(&proxy)?;
                 if target.is_gateway() {
                     warnings.extend(tags::passing_elsewhere(&listener));
@@ -86,7 +87,7 @@ pub fn all(
             let asks = inner.asks_for_port();
             let mut accounted = embedded.clone();
             accounted.all.extend(hidden.manifests);
-            for proxy in proxies(&inner, target, asks, &mesh::https_ports(manifests, target)) {
+            for proxy in proxies(&inner, target, asks, &https_ports) {
                 let deciding = Deciding { target, left: &left, manifests: &accounted };
                 match deciding.one(&model, &inner, &proxy) {
                     Ok(one) => made.push(one),
@@ -335,16 +336,14 @@ fn http_route_hosts(manifests: &Manifests, options: &Options, target: &Target) -
 }
 
 fn hosts_of_route(route: &Manifest, options: &Options, target: &Target) -> Vec<String> {
-    let items = |field: &str| match route.node.get("spec").and_then(|spec| spec.get(field)).map(|node| &node.data) {
-        Some(Data::List(items)) => items.clone(),
-        _ => vec![],
-    };
+    let items =
+        |field: &str| route.node.get("spec").and_then(|spec| spec.get(field)).map(Node::items).unwrap_or_default();
     let field = |node: &Node, name: &str| node.get(name).and_then(Node::as_str).map(ToOwned::to_owned);
     let mut hosts = vec![];
     for parent in items("parentRefs") {
-        let Some(name) = field(&parent, "name") else { continue };
-        let namespace = field(&parent, "namespace").unwrap_or_else(|| route.namespace.clone());
-        match field(&parent, "kind").as_deref() {
+        let Some(name) = field(parent, "name") else { continue };
+        let namespace = field(parent, "namespace").unwrap_or_else(|| route.namespace.clone());
+        match field(parent, "kind").as_deref() {
             // In the mesh a route is for the Services that it names.
             Some("Service") if !target.is_gateway() => {
                 hosts.push(format!("{name}.{namespace}.svc.{}", options.domain));

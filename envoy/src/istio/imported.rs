@@ -2,10 +2,11 @@
 //! import is not in force there, and what it routes to need not be known.
 
 use super::selection::{Place, Target};
+use super::workload::{Labels, pairs};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{Kind, Manifest, Manifests};
-use crate::translate::covers;
-use crate::yaml::{Data, Node, Path};
+use crate::translate::{covers, selects};
+use crate::yaml::{Node, Path};
 use switchyard_filter::compile::resolve;
 
 /// What is not imported.
@@ -49,9 +50,7 @@ fn sidecar<'a>(of: &'a Manifests, target: &Target, root: &str) -> (Option<&'a Ma
     // istiod takes the oldest.
     all.sort_by_key(|manifest| (manifest.creation_timestamp.clone(), manifest.name.clone()));
     let own = || all.iter().copied().filter(|manifest| manifest.namespace == target.namespace);
-    let is_theirs =
-        |labels: &[(String, String)]| labels.iter().all(|(key, value)| target.labels.get(key) == Some(value));
-    let by_labels = own().find(|manifest| labels(manifest).is_some_and(|labels| is_theirs(&labels)));
+    let by_labels = own().find(|manifest| labels(manifest).is_some_and(|labels| selects(&labels, &target.labels)));
     let told = own().filter(|_| by_labels.is_none()).filter(|manifest| labels(manifest).is_some()).map(|manifest| {
         let message = "this may be for some of these workloads: what it hides from them is embedded all the same";
         let path = Path::root().field("spec").field("workloadSelector");
@@ -64,25 +63,19 @@ fn sidecar<'a>(of: &'a Manifests, target: &Target, root: &str) -> (Option<&'a Ma
 }
 
 /// The labels that it selects; `None`: every workload.
-fn labels(sidecar: &Manifest) -> Option<Vec<(String, String)>> {
-    let labels = sidecar.node.get("spec")?.get("workloadSelector")?.get("labels")?;
-    let pair = |(key, value): (String, &Node)| Some((key, value.as_str()?.to_owned()));
-    let all: Vec<_> = labels.entries().iter().map(|entry| (entry.key.clone(), &entry.value)).filter_map(pair).collect();
-    (!all.is_empty()).then_some(all)
+fn labels(sidecar: &Manifest) -> Option<Labels> {
+    let labels = pairs(sidecar.node.get("spec")?.get("workloadSelector")?.get("labels")?);
+    (!labels.is_empty()).then_some(labels)
 }
 
 /// Namespace (`*`: every one) and host of what it imports; `None`: everything.
 fn imports(sidecar: &Manifest, target: &Target) -> Option<Vec<(String, String)>> {
-    let list = |node: Option<&Node>| match node.map(|node| &node.data) {
-        Some(Data::List(all)) => all.clone(),
-        _ => vec![],
-    };
-    let egress = list(sidecar.node.get("spec").and_then(|spec| spec.get("egress")));
+    let egress = sidecar.node.get("spec")?.get("egress")?.items();
     if egress.is_empty() {
         return None;
     }
-    let hosts = egress.iter().flat_map(|listener| list(listener.get("hosts")));
-    let pair = |host: Node| {
+    let hosts = egress.iter().filter_map(|listener| listener.get("hosts")).flat_map(Node::items);
+    let pair = |host: &Node| {
         let (namespace, host) = host.as_str()?.split_once('/')?;
         // `.` is the namespace of the proxy, also in the root namespace's.
         let namespace = if namespace == "." { target.namespace.as_str() } else { namespace };
@@ -93,8 +86,7 @@ fn imports(sidecar: &Manifest, target: &Target) -> Option<Vec<(String, String)>>
 
 /// Whether one of its hosts is imported; what has none is imported with whoever delegates to it.
 fn is_imported(manifest: &Manifest, imports: &[(String, String)], domain: &str) -> bool {
-    let hosts = manifest.node.get("spec").and_then(|spec| spec.get("hosts"));
-    let Some(Data::List(hosts)) = hosts.map(|hosts| &hosts.data) else { return true };
+    let hosts = manifest.node.get("spec").and_then(|spec| spec.get("hosts")).map(Node::items).unwrap_or_default();
     let meets = |host: &Node| {
         let Some(host) = host.as_str().map(|host| resolve(host, &manifest.namespace, domain)) else { return true };
         imports.iter().any(|(namespace, imported)| {

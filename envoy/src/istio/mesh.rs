@@ -2,6 +2,7 @@
 //! that nothing of it need be right, or supported, here.
 
 use super::selection::{GATEWAY_API, Place, Target, api_gateway};
+use super::workload::number;
 use crate::manifest::{Kind, Manifest, Manifests};
 use crate::yaml::{Data, Entry, Node};
 use serde_json::Value;
@@ -85,20 +86,21 @@ fn serves_http(server: &Node) -> bool {
 /// The ports at which the target's gateways end TLS.
 pub fn https_ports(manifests: &Manifests, target: &Target) -> BTreeSet<u16> {
     let own = |manifest: &&Manifest| target.gateways.contains(&format!("{}/{}", manifest.namespace, manifest.name));
-    let list = |manifest: &Manifest, field: &str| match manifest.node.get("spec").and_then(|spec| spec.get(field)) {
-        Some(Node { data: Data::List(all), .. }) => all.clone(),
-        _ => vec![],
-    };
-    let istios = manifests.of(Kind::Gateway).filter(own).flat_map(|manifest| list(manifest, "servers"));
+    let items =
+        |manifest, field| spec_of(manifest).and_then(|spec| spec.get(field)).map(Node::items).unwrap_or_default();
+    let servers = manifests.of(Kind::Gateway).filter(own).flat_map(|manifest| items(manifest, "servers"));
     let of_api = target.gateways.iter().filter_map(|id| api_gateway(manifests, id));
-    let of_api = of_api.flat_map(|manifest| list(manifest, "listeners"));
-    let ports = istios.filter_map(|server| server.get("port").cloned()).map(|port| (port.clone(), "number"));
-    let ports = ports.chain(of_api.map(|listener| (listener, "port")));
+    let listeners = of_api.flat_map(|manifest| items(manifest, "listeners"));
+    let ports = servers.filter_map(|server| server.get("port")).map(|port| (port, "number"));
+    let ports = ports.chain(listeners.map(|listener| (listener, "port")));
     let is_https = |node: &Node| {
         node.get("protocol").and_then(Node::as_str).is_some_and(|protocol| protocol.eq_ignore_ascii_case("HTTPS"))
     };
-    let number = |(node, field): (Node, &str)| node.get(field)?.to_json().as_u64()?.try_into().ok();
-    ports.filter(|(node, _)| is_https(node)).filter_map(number).collect()
+    ports.filter(|(node, _)| is_https(node)).filter_map(|(node, field)| number(node.get(field)?)).collect()
+}
+
+fn spec_of(manifest: &Manifest) -> Option<&Node> {
+    manifest.node.get("spec")
 }
 
 /// A server without what Istio does before any filter.
@@ -118,8 +120,7 @@ fn as_plain(server: &mut Node) {
 
 /// What a listener of the Gateway API says: port, name and host.
 fn servers(manifest: &Manifest) -> Vec<(Value, String, String)> {
-    let listeners = manifest.node.get("spec").and_then(|spec| spec.get("listeners"));
-    let Some(Data::List(listeners)) = listeners.map(|listeners| &listeners.data) else { return vec![] };
+    let listeners = spec_of(manifest).and_then(|spec| spec.get("listeners")).map(Node::items).unwrap_or_default();
     let field = |node: &Node, name: &str| node.get(name).and_then(Node::as_str).unwrap_or_default().to_owned();
     let serves = |listener: &&Node| matches!(field(listener, "protocol").as_str(), "HTTP" | "HTTPS");
     let as_server = |(index, listener): (usize, &Node)| {

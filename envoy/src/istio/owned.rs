@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::manifest::{Kind, Manifest, Manifests, SwitchyardPolicy};
-use crate::yaml::{Data, Node, Path};
+use crate::yaml::{Node, Path};
 use std::collections::BTreeSet;
 
 /// The annotation that says whether a VirtualService is embedded.
@@ -53,7 +53,7 @@ fn id(manifest: &Manifest) -> String {
 /// Whether Flagger made it, and patches its weights.
 fn is_of_canary(manifest: &Manifest) -> bool {
     let owners = manifest.node.get("metadata").and_then(|metadata| metadata.get("ownerReferences"));
-    let Some(Data::List(owners)) = owners.map(|owners| &owners.data) else { return false };
+    let owners = owners.map(Node::items).unwrap_or_default();
     let is = |owner: &Node, field: &str, wanted: &str| {
         owner.get(field).and_then(Node::as_str).is_some_and(|value| value.starts_with(wanted))
     };
@@ -63,7 +63,7 @@ fn is_of_canary(manifest: &Manifest) -> bool {
 /// Rules of one that is embedded and delegates to one that is not: they would be lost.
 fn delegating(manifest: &Manifest, left: &BTreeSet<String>) -> Vec<Diagnostic> {
     let rules = manifest.node.get("spec").and_then(|spec| spec.get("http"));
-    let Some(Data::List(rules)) = rules.map(|rules| &rules.data) else { return vec![] };
+    let rules = rules.map(Node::items).unwrap_or_default();
     let found = rules.iter().enumerate().filter_map(|(index, rule)| {
         let delegate = rule.get("delegate")?;
         let field = |name: &str| delegate.get(name).and_then(Node::as_str);

@@ -5,10 +5,11 @@
 use super::configured::Configured;
 use super::selection::{Place, Target};
 use super::server::Server;
-use super::workload::{self, Workload, items, number};
+use super::workload::{self, Workload, number};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{Kind, Manifest, Manifests};
-use crate::yaml::Path;
+use crate::translate::selects;
+use crate::yaml::{Node, Path};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The label of a Service that Istio does not look behind.
@@ -100,7 +101,7 @@ fn selector(service: &Manifest) -> workload::Labels {
 fn behind(services: &[&Manifest], workloads: &[Workload<'_>], port: u16) -> Result<BTreeSet<u16>, Box<Diagnostic>> {
     let mut found = BTreeSet::new();
     for service in services {
-        let ports = service.node.get("spec").and_then(|spec| spec.get("ports")).map(items).unwrap_or_default();
+        let ports = service.node.get("spec").and_then(|spec| spec.get("ports")).map(Node::items).unwrap_or_default();
         for (index, written) in ports.iter().enumerate() {
             if written.get("port").and_then(number) != Some(port) {
                 continue;
@@ -128,7 +129,7 @@ fn named(
 ) -> Result<BTreeSet<u16>, Box<Diagnostic>> {
     let selector = selector(service);
     let behind = |one: &&Workload<'_>| {
-        one.namespace == service.namespace && workload::selects(&selector, &one.labels) && !selector.is_empty()
+        one.namespace == service.namespace && selects(&selector, &one.labels) && !selector.is_empty()
     };
     let pods: Vec<_> = workloads.iter().filter(behind).collect();
     let found: BTreeSet<u16> = pods.iter().filter_map(|pod| pod.port(name)).collect();

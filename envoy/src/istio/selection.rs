@@ -5,6 +5,7 @@ mod labels;
 use super::{Settings, Via};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::manifest::{Kind, Manifest, Manifests};
+use crate::translate::selects;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -326,11 +327,11 @@ fn id(manifest: &Manifest) -> String {
 
 /// The Gateways that select proxies with these labels; those that select every proxy only where `and_all`.
 fn gateways_of(manifests: &Manifests, labels: &BTreeMap<String, String>, and_all: bool) -> BTreeSet<String> {
-    let selects = |manifest: &&Manifest| {
+    let is_theirs = |manifest: &&Manifest| {
         let selector = selector_of(manifest);
-        (and_all || !selector.is_empty()) && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+        (and_all || !selector.is_empty()) && selects(&selector, labels)
     };
-    manifests.of(Kind::Gateway).filter(selects).map(id).collect()
+    manifests.of(Kind::Gateway).filter(is_theirs).map(id).collect()
 }
 
 /// The labels that a Gateway asks for.

@@ -1,9 +1,9 @@
 //! Servers of Gateways as they are written: which requests have routes of their own, and what a client must show for them.
 
 use super::selection::{GATEWAY_API, Place, Target, selector_of};
-use super::workload::{self, Workload, items, number};
+use super::workload::{self, Workload, number};
 use crate::manifest::{Kind, Manifest, Manifests};
-use crate::translate::{ServedHost, covers};
+use crate::translate::{ServedHost, covers, selects};
 use crate::yaml::{Node, Path};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -87,7 +87,7 @@ pub fn all<'a>(manifests: &'a Manifests, target: &Target, workloads: &[Workload<
         let selector = selector_of(manifest);
         target.gateways.contains(&format!("{}/{}", manifest.namespace, manifest.name))
             || selector.is_empty()
-            || workload::selects(&selector, &target.labels)
+            || selects(&selector, &target.labels)
             || workload::meet(&selector, &target.labels, workloads)
     };
     match target.place {
@@ -109,7 +109,7 @@ fn text<'a>(node: &'a Node, name: &str) -> &'a str {
 }
 
 fn of_istio(manifest: &Manifest) -> Vec<Server<'_>> {
-    let servers = manifest.node.get("spec").and_then(|spec| spec.get("servers")).map(items).unwrap_or_default();
+    let servers = manifest.node.get("spec").and_then(|spec| spec.get("servers")).map(Node::items).unwrap_or_default();
     let one = |(index, server): (usize, &Node)| {
         let port = server.get("port")?;
         let protocol = text(port, "protocol").to_ascii_uppercase();
@@ -134,7 +134,7 @@ fn of_istio(manifest: &Manifest) -> Vec<Server<'_>> {
             redirects: tls["httpsRedirect"] == true,
             hosts: server
                 .get("hosts")
-                .map(items)
+                .map(Node::items)
                 .unwrap_or_default()
                 .iter()
                 .filter_map(Node::as_str)
@@ -147,7 +147,8 @@ fn of_istio(manifest: &Manifest) -> Vec<Server<'_>> {
 }
 
 fn of_api(manifest: &Manifest) -> Vec<Server<'_>> {
-    let listeners = manifest.node.get("spec").and_then(|spec| spec.get("listeners")).map(items).unwrap_or_default();
+    let listeners =
+        manifest.node.get("spec").and_then(|spec| spec.get("listeners")).map(Node::items).unwrap_or_default();
     let one = |(index, listener): (usize, &Node)| {
         let protocol = text(listener, "protocol");
         let tls = listener.get("tls").map(Node::to_json).unwrap_or_default();

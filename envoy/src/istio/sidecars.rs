@@ -2,9 +2,10 @@
 //! take what is decided.
 
 use super::selection::{Place, Selection, Selector, Target, selector_of};
-use super::workload::{self, Workload, contradict, selects};
+use super::workload::{self, Workload, contradict};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{Kind, Manifest, Manifests};
+use crate::translate::selects;
 use std::collections::BTreeSet;
 
 /// What to know of such a selection.

@@ -69,10 +69,7 @@ pub fn passing_at_other_ports(listener: &Listener<'_>) -> Vec<Diagnostic> {
             tag.header
         );
         let help = "name the tag's `hosts` without `*`, or leave `port` out of the rules of all tags";
-        match listener.place(&format!("tags[{index}].hosts")) {
-            Some((place, field)) => Diagnostic::error(place, message).field(field).help(help),
-            None => Diagnostic::unplaced(message).help(help),
-        }
+        error(listener, &format!("tags[{index}].hosts"), &message).help(help)
     });
     told.collect()
 }
@@ -89,12 +86,17 @@ pub fn asking_for_port(listener: &Listener<'_>) -> Vec<Diagnostic> {
     let told = blocks.map(|field| {
         let message = "a waypoint has one listener for all ports: the filter does not know which one is asked for";
         let help = "leave `port` out, or tell services apart by `authority`";
-        match listener.place(&field) {
-            Some((place, field)) => Diagnostic::error(place, message).field(field).help(help),
-            None => Diagnostic::unplaced(message).help(help),
-        }
+        error(listener, &field, message).help(help)
     });
     told.collect()
+}
+
+/// At a field of the listener's document, where a manifest has it.
+fn error(listener: &Listener<'_>, field: &str, message: &str) -> Diagnostic {
+    match listener.place(field) {
+        Some((place, field)) => Diagnostic::error(place, message).field(field),
+        None => Diagnostic::unplaced(message),
+    }
 }
 
 /// What is to be known of tags at a gateway whose pods serve other Gateways too: the plugin is for its own ports, and there is

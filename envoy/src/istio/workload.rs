@@ -1,7 +1,8 @@
 //! Pods, as far as manifests tell: whose labels they have decides what selects them.
 
 use crate::manifest::{Kind, Manifests};
-use crate::yaml::{Data, Node};
+use crate::translate::selects;
+use crate::yaml::Node;
 use std::collections::BTreeMap;
 
 /// Kinds whose `spec.template` is a pod, in the group `apps`.
@@ -26,8 +27,8 @@ pub struct Workload<'a> {
 impl Workload<'_> {
     /// The container's port of this name.
     pub fn port(&self, name: &str) -> Option<u16> {
-        let containers = items(self.pod?.get("containers")?);
-        let mut ports = containers.iter().filter_map(|container| container.get("ports")).flat_map(items);
+        let containers = self.pod?.get("containers")?.items();
+        let mut ports = containers.iter().filter_map(|container| container.get("ports")).flat_map(Node::items);
         let found = ports.find(|port| port.get("name").and_then(Node::as_str) == Some(name))?;
         number(found.get("containerPort")?)
     }
@@ -58,11 +59,6 @@ pub fn all(manifests: &Manifests) -> Vec<Workload<'_>> {
     pods.chain(made).collect()
 }
 
-/// Whether something with these labels has all that a selector asks for.
-pub fn selects(selector: &Labels, labels: &Labels) -> bool {
-    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
-}
-
 /// Whether no label can have both values.
 pub fn contradict(a: &Labels, b: &Labels) -> bool {
     a.iter().any(|(key, value)| b.get(key).is_some_and(|other| other != value))
@@ -85,11 +81,6 @@ pub fn pairs(node: &Node) -> Labels {
 /// `k=v,…`, as `--workload` takes it.
 pub fn shown(labels: &Labels) -> String {
     labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
-}
-
-/// The items of a list; none of what is no list.
-pub fn items(node: &Node) -> &[Node] {
-    if let Data::List(items) = &node.data { items } else { &[] }
 }
 
 /// A port.

@@ -7,6 +7,9 @@ use switchyard_filter::error::At;
 use switchyard_filter::read::Read;
 use switchyard_filter::record;
 
+/// The type of a Service that is another name for a host.
+pub const EXTERNAL_NAME: &str = "ExternalName";
+
 record! {
     /// What is read of a Service: its ports. A server fills in the rest.
     pub struct Service {
@@ -75,7 +78,7 @@ record! {
 impl Service {
     /// Whether it is another name for a host, and nothing else.
     pub fn is_alias(&self) -> bool {
-        self.kind == "ExternalName" && !self.external_name.is_empty()
+        self.kind == EXTERNAL_NAME && !self.external_name.is_empty()
     }
 }
 

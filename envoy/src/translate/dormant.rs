@@ -1,6 +1,7 @@
 //! What is switched off before any request comes: selectors that hold on no listener that is served (istio.md 1.3).
 
 use super::gateway::MESH;
+use super::selector::selects;
 use super::{Around, Model, Notes, spec};
 use crate::manifest::Manifest;
 use switchyard_filter::compile::resolve_gateway;
@@ -53,8 +54,7 @@ fn one(manifest: &Manifest, at: &str, block: &HttpMatchRequest, home: &[&Proxy],
     let path = |field: &str| spec(&format!("{at}.{field}"));
     let mut left = home.to_vec();
     if block.gateways.is_empty() {
-        let holds =
-            |proxy: &&Proxy| block.source_labels.iter().all(|(key, value)| proxy.labels.get(key) == Some(value));
+        let holds = |proxy: &&Proxy| selects(&block.source_labels, &proxy.labels);
         if !home.iter().any(holds) {
             let message = "`sourceLabels` never hold here: the proxy has no labels, and no option gives it some yet";
             notes.push(manifest.warning(&path("sourceLabels"), message).code("dormant-match"));

@@ -17,6 +17,7 @@ pub use host::{ServedHost, covers};
 pub use split::split;
 pub use tls::is_cipher;
 
+use super::selector::selects;
 use super::virtual_service::Routed;
 use super::{Around, Notes, Options, numbered, spec};
 use crate::diagnostic::did_you_mean;
@@ -77,7 +78,7 @@ fn age(manifest: &Manifest) -> (&str, &str, &str) {
 /// Whether it is for this proxy. One that has no labels stands for whichever proxy each Gateway selects.
 fn is_selected(written: &Gateway, options: &Options) -> bool {
     let labels = options.proxy_labels();
-    options.labels.is_empty() || written.selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+    options.labels.is_empty() || selects(&written.selector, &labels)
 }
 
 fn check_references(routed: &Routed, manifests: &Manifests, names: &BTreeSet<String>, notes: &mut Notes) {

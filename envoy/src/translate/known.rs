@@ -10,6 +10,7 @@ mod workload;
 
 pub use alias::follow as follow_aliases;
 
+use super::selector::selects;
 use super::{Notes, Options, Origins, spec};
 use crate::manifest::Manifests;
 use std::collections::BTreeMap;
@@ -135,9 +136,9 @@ impl Known {
 
     /// The endpoints that a subset selects; all of them without one.
     pub fn endpoints_of<'a>(&'a self, subset: Option<&'a KnownSubset>) -> impl Iterator<Item = &'a Endpoint> {
-        self.endpoints.iter().filter(move |endpoint| {
-            subset.is_none_or(|subset| subset.labels.iter().all(|(key, value)| endpoint.labels.get(key) == Some(value)))
-        })
+        self.endpoints
+            .iter()
+            .filter(move |endpoint| subset.is_none_or(|subset| selects(&subset.labels, &endpoint.labels)))
     }
 
     /// Adds it to a document.
@@ -161,7 +162,7 @@ impl Known {
 /// All known destinations, by host; `beside` a workload those of the proxy's own namespace come first.
 pub fn services(manifests: &Manifests, options: &Options, beside: bool, notes: &mut Notes) -> BTreeMap<String, Known> {
     let workloads = workload::read(manifests, notes);
-    let entry::Entries { mut all, lent } = entry::read(manifests, &options.mesh, beside, &workloads, notes);
+    let entry::Entries { mut all, lent } = entry::read(manifests, options, beside, &workloads, notes);
     let beside = service::Beside { workloads: &workloads, lent: &lent, is_own: beside };
     service::add(manifests, options, &beside, &mut all, notes);
     all

@@ -4,6 +4,11 @@ use super::{Notes, spec};
 use crate::manifest::Manifest;
 use std::collections::BTreeMap;
 
+/// Whether something with these labels has all that a selector asks for.
+pub fn selects<V: PartialEq>(selector: &BTreeMap<String, V>, labels: &BTreeMap<String, V>) -> bool {
+    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
 /// Notes labels of a `workloadSelector` that select nothing in Istio: it refuses empty keys and wildcards.
 pub fn check(manifest: &Manifest, field: &str, labels: &BTreeMap<String, String>, notes: &mut Notes) {
     for (key, value) in labels {

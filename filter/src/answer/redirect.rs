@@ -27,12 +27,16 @@ pub struct Listener {
 impl Listener {
     /// Whether it ends TLS; `None`: only the request's scheme tells.
     fn ends_tls(self) -> Option<bool> {
-        self.tls.or(match self.port {
-            _ if self.is_mesh => Some(false),
-            80 => Some(false),
-            443 => Some(true),
-            _ => None,
-        })
+        self.tls.or(if self.is_mesh { Some(false) } else { tls_by_port(self.port) })
+    }
+}
+
+/// Whether a gateway's listener ends TLS, as far as its port tells: not 80, but 443.
+pub fn tls_by_port(port: u16) -> Option<bool> {
+    match port {
+        80 => Some(false),
+        443 => Some(true),
+        _ => None,
     }
 }
 

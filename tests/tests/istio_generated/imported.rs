@@ -1,8 +1,8 @@
 //! A Sidecar resource hides VirtualServices: they are not in force, with our plugin as without it.
 
-use super::shared::generated_for;
+use super::generated;
 use serde_json::{Value, json};
-use switchyard_envoy::istio::Selection;
+use switchyard_envoy::istio::{Selection, Via};
 use switchyard_tests::harness::{Echo, Request};
 use switchyard_tests::istio::{Istiod, Proxy};
 
@@ -34,7 +34,7 @@ async fn what_a_sidecar_does_not_import_is_not_in_force() {
         routed("other", "cart", "cart.demo.svc.cluster.local", "hidden.other.svc.cluster.local"),
         routed("demo", "shop", "shop", "cart"),
     ];
-    all.extend(generated_for(&all, Selection::workload("demo/app=front").unwrap(), "switchyard"));
+    all.extend(generated(&all, Via::ClusterHeader, Selection::workload("demo/app=front").unwrap(), "switchyard"));
     // Istio's own rule for what is embedded answers: what is decided is decided by the filter.
     for one in all.iter_mut().filter(|one| one["kind"] == "VirtualService" && one["metadata"]["name"] == "shop") {
         one["spec"]["http"] = json!([{"name": "stub", "directResponse": {"status": 599}}]);

@@ -2,11 +2,8 @@
 
 use serde_json::{Value, json};
 use std::path::Path;
-use switchyard_envoy::istio::{Code, ROOT_NAMESPACE, Selection, Settings, Url, Via, generate};
-use switchyard_envoy::manifest::{Input, read_sources};
-use switchyard_envoy::translate::Options;
-use switchyard_envoy::yaml;
-use switchyard_tests::harness::{Ca, Certificate, Client, Echo, Request, Tls, released_wasm};
+use switchyard_envoy::istio::{Selection, Via};
+use switchyard_tests::harness::{Ca, Certificate, Client, Echo, Request, Tls};
 use switchyard_tests::istio::{IstioEnvoy, Istiod, Proxy};
 use tempfile::TempDir;
 
@@ -30,30 +27,7 @@ fn team(namespace: &str, server: &Value, host: &str, http: &Value, echo: &Echo) 
 
 /// What is generated for the first team's Gateway from these.
 fn generated(manifests: &[Value]) -> Vec<Value> {
-    generated_for(manifests, Selection::gateway("demo/gate").unwrap(), "switchyard-demo.gate")
-}
-
-/// What is generated for these proxies, with this name.
-pub fn generated_for(manifests: &[Value], selection: Selection, name: &str) -> Vec<Value> {
-    let text = json!({"apiVersion": "v1", "kind": "List", "items": manifests}).to_string();
-    let read = read_sources(vec![Input { name: "m.yaml".into(), bytes: text.into() }], Some("demo")).unwrap();
-    let settings = Settings {
-        via: Via::ClusterHeader,
-        selection,
-        name: name.into(),
-        root_namespace: ROOT_NAMESPACE.into(),
-        code: Code {
-            url: Url::parse(&format!("file://{}", released_wasm().display())).unwrap(),
-            sha256: None,
-            pull_secret: None,
-        },
-        fail_strategy: None,
-        phase: None,
-    };
-    let generated = generate(&read, &Options::default(), &settings).unwrap();
-    let (documents, problems) = yaml::load(&generated.text);
-    assert!(problems.is_empty(), "{problems:?}");
-    documents.iter().map(yaml::Node::to_json).filter(|document| !document.is_null()).collect()
+    super::generated(manifests, Via::ClusterHeader, Selection::gateway("demo/gate").unwrap(), "switchyard-demo.gate")
 }
 
 /// What only the filter does to a request for the first team's host: it is answered, rewritten, or routed.

@@ -16,21 +16,13 @@ const OTHERS: usize = 4000;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_deleted_is_applied_again_and_no_request_fails() {
     let catalog = Catalog::new("again").await;
-    let http = json!([{"name": "rule", "match": [{"uri": {"exact": "/"}}], "rewrite": {"uri": "/rewritten"}, "route": [
-        {"destination": {"host": "catalog", "subset": "v1"}, "weight": 50},
-        {"destination": {"host": "catalog", "subset": "v2"}, "weight": 50}]}]);
-    let manifests = catalog.manifests(&http);
-    let tags = json!([{"header": "user-type", "split": [{"value": "all", "weight": 100}]}]);
-    let apply = async |mode: &str| {
-        catalog.apply(&manifests, &catalog.policy(&json!({"tags": tags, "mode": mode}))).await;
-    };
     let hosts: Vec<String> = (0..OTHERS).map(|number| format!("h{number}.example.com")).collect();
     let rules = json!({"hosts": hosts, "gateways": ["edge"],
         "http": [{"name": "other", "route": [{"destination": {"host": "catalog"}}]}]});
     let others = json!({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
         "metadata": {"name": "others", "namespace": catalog.namespace}, "spec": rules});
     catalog.chain.apply_all(&[others]).await.unwrap();
-    apply("enforce").await;
+    catalog.apply_rewriting("enforce").await;
     let gateway = catalog.gateway().await;
     catalog.in_force(&gateway).await;
     let plugin = format!("{}/switchyard", catalog.namespace);
@@ -59,20 +51,20 @@ async fn what_was_deleted_is_applied_again_and_no_request_fails() {
         if routes.contains("x-switchyard-cluster") { Ok(()) } else { Err("the route is not there".to_owned()) }
     };
     eventually(PATIENCE, inserted).await.unwrap();
-    apply("enforce").await;
+    catalog.apply_rewriting("enforce").await;
     decides().await;
     users.round().await;
     let (seen, _) = users.drained().await;
     assert_none_failed("deleted, the EnvoyFilter again, the plugin again", &seen);
 
     let users = load(&gateway, 80);
-    apply("observe").await;
+    catalog.apply_rewriting("observe").await;
     catalog.in_force(&gateway).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let file = catalog.resources().display().to_string();
     catalog.chain.kubectl(&["delete", "-f", &file]).await.unwrap();
     is_gone().await;
-    apply("enforce").await;
+    catalog.apply_rewriting("enforce").await;
     decides().await;
     users.round().await;
     let (seen, _) = users.drained().await;

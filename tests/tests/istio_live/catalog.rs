@@ -89,6 +89,15 @@ impl Catalog {
         ]
     }
 
+    /// Applies, in this mode, one rule that rewrites, half to each version, and a tag.
+    pub async fn apply_rewriting(&self, mode: &str) {
+        let http = json!([{"name": "rule", "match": [{"uri": {"exact": "/"}}], "rewrite": {"uri": "/rewritten"}, "route": [
+            {"destination": {"host": "catalog", "subset": "v1"}, "weight": 50},
+            {"destination": {"host": "catalog", "subset": "v2"}, "weight": 50}]}]);
+        let tags = json!([{"header": "user-type", "split": [{"value": "all", "weight": 100}]}]);
+        self.apply(&self.manifests(&http), &self.policy(&json!({"tags": tags, "mode": mode}))).await;
+    }
+
     /// What only `switchyard` reads, with these fields more.
     pub fn policy(&self, more: &Value) -> Value {
         let mut spec = json!({"seed": "catalog-rollout"});

@@ -1,7 +1,6 @@
 //! The way out: what was applied is deleted, and the mesh is as it was.
 
 use super::catalog::{Catalog, assert_none_failed, load, request, until};
-use serde_json::json;
 use std::time::Duration;
 use switchyard_tests::chain::Running;
 
@@ -10,25 +9,17 @@ use switchyard_tests::chain::Running;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_applied_is_deleted_and_no_request_fails() {
     let catalog = Catalog::new("deleted").await;
-    let http = json!([{"name": "rule", "match": [{"uri": {"exact": "/"}}], "rewrite": {"uri": "/rewritten"}, "route": [
-        {"destination": {"host": "catalog", "subset": "v1"}, "weight": 50},
-        {"destination": {"host": "catalog", "subset": "v2"}, "weight": 50}]}]);
-    let manifests = catalog.manifests(&http);
-    let tags = json!([{"header": "user-type", "split": [{"value": "all", "weight": 100}]}]);
-    let apply = async |mode: &str| {
-        catalog.apply(&manifests, &catalog.policy(&json!({"tags": tags, "mode": mode}))).await;
-    };
     let delete = async |kind: &str| {
         catalog.chain.kubectl(&["delete", kind, "switchyard", "-n", &catalog.namespace]).await.unwrap()
     };
-    apply("enforce").await;
+    catalog.apply_rewriting("enforce").await;
     let gateway = catalog.gateway().await;
     catalog.in_force(&gateway).await;
     decides(&catalog, &gateway).await;
 
     let users = load(&gateway, 80);
     for mode in ["observe", "enforce", "observe"] {
-        apply(mode).await;
+        catalog.apply_rewriting(mode).await;
         catalog.in_force(&gateway).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         users.round().await;
@@ -44,7 +35,7 @@ async fn what_was_applied_is_deleted_and_no_request_fails() {
     let (seen, _) = users.drained().await;
     assert_none_failed("observed, enforced, observed, deleted", &seen);
 
-    apply("enforce").await;
+    catalog.apply_rewriting("enforce").await;
     catalog.in_force(&gateway).await;
     until(&catalog, &gateway, &request("/", 1), |seen| seen.route == "decided").await;
     // The other worker too.
@@ -63,7 +54,7 @@ async fn what_was_applied_is_deleted_and_no_request_fails() {
     assert_none_failed("the plugin deleted, then the EnvoyFilter", &seen);
 
     // What README warns of: nobody takes what the filter decides, and Istio's routes do not know the new path.
-    apply("enforce").await;
+    catalog.apply_rewriting("enforce").await;
     catalog.in_force(&gateway).await;
     until(&catalog, &gateway, &request("/", 1), |seen| seen.route == "decided").await;
     delete("envoyfilter").await;

@@ -21,7 +21,7 @@ const MOST: usize = 8;
 pub fn split(clusters: &mut [Value], listeners: &mut [Value], folder: &Path) -> (Vec<Source>, Vec<Source>) {
     let mut files = Files::default();
     let mut all = BTreeSet::new();
-    for value in clusters.iter().chain(listeners.iter()) {
+    for value in clusters.iter_mut().chain(listeners.iter_mut()) {
         each(value, &mut |context| all.extend(files.secrets(context).into_iter().map(|secret| secret.name)));
     }
     if all.len() > MOST {
@@ -35,7 +35,7 @@ pub fn split(clusters: &mut [Value], listeners: &mut [Value], folder: &Path) -> 
     let mut take = |values: &mut [Value], kind| {
         let mut sources = vec![];
         for value in values {
-            each_mut(value, &mut |context| {
+            each(value, &mut |context| {
                 for secret in files.secrets(context) {
                     if known.insert(secret.name.clone()) {
                         sources.push(secret.source(kind));
@@ -147,29 +147,14 @@ fn authorities(context: &Value) -> Option<Value> {
 const CONTEXT: &str = "common_tls_context";
 
 /// Each `CommonTlsContext` below a value.
-fn each(value: &Value, found: &mut dyn FnMut(&Map<String, Value>)) {
+fn each(value: &mut Value, found: &mut dyn FnMut(&mut Map<String, Value>)) {
     match value {
-        Value::Array(items) => items.iter().for_each(|item| each(item, found)),
+        Value::Array(items) => items.iter_mut().for_each(|item| each(item, found)),
         Value::Object(fields) => {
             for (name, field) in fields {
                 match field {
                     Value::Object(context) if name == CONTEXT => found(context),
                     field => each(field, found),
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-fn each_mut(value: &mut Value, found: &mut dyn FnMut(&mut Map<String, Value>)) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| each_mut(item, found)),
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                match field {
-                    Value::Object(context) if name == CONTEXT => found(context),
-                    field => each_mut(field, found),
                 }
             }
         }

@@ -3,6 +3,7 @@
 use super::{Plugin, json_of, name};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::manifest::Manifest;
+use crate::translate::selects;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -26,9 +27,6 @@ pub fn two(one: &Plugin<'_>, other: &Plugin<'_>, root_namespace: &str) -> Option
         (Some(_), Some(_)) => true,
         _ => {
             let (first, second) = (labels(a), labels(b));
-            let selects = |wide: &BTreeMap<String, Value>, narrow: &BTreeMap<String, Value>| {
-                wide.iter().all(|(key, value)| narrow.get(key) == Some(value))
-            };
             if first.iter().any(|(key, value)| second.get(key).is_some_and(|other| other != value)) {
                 return None;
             }

@@ -81,10 +81,8 @@ fn candidates<'a>(document: &'a Node, all: &mut Vec<Found<'a>>) {
             at(&["spec", "values", "meshConfig"]);
         }
         Some(kind) if kind.ends_with("List") => {
-            if let Some(Data::List(items)) = document.get("items").map(|items| &items.data) {
-                for item in items {
-                    candidates(item, all);
-                }
+            for item in document.get("items").map(Node::items).unwrap_or_default() {
+                candidates(item, all);
             }
         }
         Some(_) => {}

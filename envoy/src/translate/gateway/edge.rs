@@ -8,15 +8,11 @@ use crate::manifest::ServerTls;
 use crate::source::Place;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use switchyard_filter::answer::tls_by_port;
 
-/// Whether a listener ends TLS, where its port does not say so: 80 means that it does not, 443 that it does.
+/// Whether a listener ends TLS, where its port does not say so.
 pub fn unexpected_tls(port: u16, tls: bool) -> Option<bool> {
-    let expected = match port {
-        80 => Some(false),
-        443 => Some(true),
-        _ => None,
-    };
-    (expected != Some(tls)).then_some(tls)
+    (tls_by_port(port) != Some(tls)).then_some(tls)
 }
 
 /// What has routes of its own: all plain servers of an address and port, or one HTTPS server (istio.md 3).

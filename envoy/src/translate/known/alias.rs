@@ -1,9 +1,11 @@
 //! Services of type `ExternalName`: another name for a host, and no destination themselves.
 
 use super::super::gateway::MESH;
-use super::super::numbered;
 use super::super::virtual_service::Routed;
-use crate::manifest::{Kind, Manifests, Service};
+use super::super::{numbered, spec};
+use super::service::host_of;
+use crate::manifest::{EXTERNAL_NAME, Kind, Manifests, Service};
+use crate::yaml::Node;
 use std::collections::{BTreeMap, BTreeSet};
 use switchyard_filter::compile::resolve;
 use switchyard_filter::document::{Destination, PortSelector};
@@ -54,9 +56,10 @@ pub fn follow(manifests: &Manifests, domain: &str, routed: &mut [Routed]) -> BTr
 
 fn aliases(manifests: &Manifests, domain: &str) -> BTreeMap<String, Concrete> {
     let one = |manifest: &crate::manifest::Manifest| {
+        manifest.node.at(&spec("type")).and_then(Node::as_str).filter(|kind| *kind == EXTERNAL_NAME)?;
         // What is wrong with it is told where Services are read.
         let service = manifest.read_spec::<Service>().ok().filter(Service::is_alias)?;
-        let host = format!("{}.{}.svc.{domain}", manifest.name, manifest.namespace).to_ascii_lowercase();
+        let host = host_of(manifest, domain);
         let port = if let [port] = service.ports.as_slice() { Some(port.port) } else { None };
         Some((host, Concrete { host: service.external_name.trim_end_matches('.').to_ascii_lowercase(), port }))
     };

@@ -3,7 +3,7 @@
 mod check;
 
 use super::super::locality::Locality;
-use super::super::{Mesh, Notes, numbered, spec};
+use super::super::{Mesh, Notes, Options, numbered, spec};
 use super::workload;
 use super::{Endpoint, Known, KnownPort, Origin, Resolve, distribution, protocol};
 use crate::manifest::{Kind, Manifest, Manifests, Resolution, ServiceEntry, ServiceEntryPort, WorkloadEntry};
@@ -46,7 +46,7 @@ pub struct Lent {
 pub struct Entries {
     /// Every host that the proxy sees.
     pub all: BTreeMap<String, Known>,
-    /// Endpoints with fixed addresses, by host and namespace.
+    /// Endpoints with fixed addresses of hosts that Services may have, by host and namespace.
     pub lent: BTreeMap<(String, String), Vec<Lent>>,
 }
 
@@ -54,11 +54,12 @@ pub struct Entries {
 /// `beside` a workload, or a gateway.
 pub fn read(
     manifests: &Manifests,
-    mesh: &Mesh,
+    options: &Options,
     beside: bool,
     workloads: &[workload::Workload<'_>],
     notes: &mut Notes,
 ) -> Entries {
+    let mesh = &options.mesh;
     let mut entries = vec![];
     for (index, manifest) in numbered(manifests, Kind::ServiceEntry) {
         let Some(written) = notes.spec::<ServiceEntry>(manifest) else { continue };
@@ -131,14 +132,18 @@ pub fn read(
         (host.to_owned(), known)
     };
     let all = all.into_iter().map(known).collect();
-    Entries { all, lent: lent(&services) }
+    Entries { all, lent: lent(&services, &options.domain) }
 }
 
 /// The endpoints that Services may have too.
-fn lent(services: &[Service<'_>]) -> BTreeMap<(String, String), Vec<Lent>> {
+fn lent(services: &[Service<'_>], domain: &str) -> BTreeMap<(String, String), Vec<Lent>> {
     let mut lent: BTreeMap<(String, String), Vec<Lent>> = BTreeMap::new();
+    let of_services = format!(".svc.{domain}").to_ascii_lowercase();
     for service in services.iter().filter(|service| service.entry.written.resolution == Resolution::Static) {
         let (host, namespace) = service.identity();
+        if !host.ends_with(&of_services) {
+            continue;
+        }
         let by_address = service.entry.endpoints.iter().filter(|one| one.address.parse::<IpAddr>().is_ok());
         lent.entry((host.to_owned(), namespace.to_owned())).or_default().extend(by_address.map(|endpoint| Lent {
             endpoint: placed(endpoint, BTreeMap::new()),

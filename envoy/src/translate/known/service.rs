@@ -30,6 +30,11 @@ pub struct Beside<'a> {
     pub is_own: bool,
 }
 
+/// The full host name of a Service.
+pub fn host_of(manifest: &Manifest, domain: &str) -> String {
+    format!("{}.{}.svc.{domain}", manifest.name, manifest.namespace).to_ascii_lowercase()
+}
+
 /// Adds Services. One takes the place of a ServiceEntry with its host, but for one of the proxy's own namespace, and has
 /// the endpoints of those of its own (`appendSidecarServices` of istiod).
 pub fn add(
@@ -57,7 +62,7 @@ pub fn add(
         if !is_exported(manifest, manifests, options, notes) {
             continue;
         }
-        let host = format!("{}.{}.svc.{domain}", manifest.name, manifest.namespace).to_ascii_lowercase();
+        let host = host_of(manifest, domain);
         let ports = tcp_ports(manifest, &service, notes);
         let own = all.get(&host).is_some_and(|entry| beside.is_own && entry.namespace == manifests.namespace);
         if own && manifest.namespace != manifests.namespace {

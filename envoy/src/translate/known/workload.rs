@@ -37,8 +37,7 @@ pub fn read<'a>(manifests: &'a Manifests, notes: &mut Notes) -> Vec<Workload<'a>
 impl Workload<'_> {
     /// It, where it is of this namespace and has these labels.
     pub fn selected(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Option<&WorkloadEntry> {
-        let has = |(key, value): (&String, &String)| self.written.labels.get(key) == Some(value);
-        (self.namespace == namespace && labels.iter().all(has)).then_some(&self.written)
+        (self.namespace == namespace && selector::selects(labels, &self.written.labels)).then_some(&self.written)
     }
 }
 

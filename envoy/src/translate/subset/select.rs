@@ -1,5 +1,6 @@
 //! Which DestinationRules count for a host and a proxy, and which of them are one (istio.md 2.0).
 
+use super::super::selector::selects;
 use crate::manifest::{DestinationRule, Manifests};
 use crate::translate::Mesh;
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,7 +140,7 @@ fn chosen<'a>(all: Vec<Merged<'a>>, caller: Caller<'_>) -> Vec<&'a Rule> {
         match first.selector() {
             None => for_all = one.rules,
             Some(selector) if first.namespace == caller.namespace => {
-                if selector.iter().all(|(key, value)| caller.labels.get(key) == Some(value)) {
+                if selects(selector, caller.labels) {
                     return one.rules;
                 }
             }

@@ -1,8 +1,9 @@
 //! The endpoints of a Service.
 
 use super::super::super::Mesh;
-use super::super::entry::placed;
+use super::super::entry::{Lent, placed};
 use super::super::pod::Pods;
+use super::super::workload::Workload;
 use super::super::{Endpoint, KnownPort, Resolve};
 use super::{Beside, Slice};
 use crate::manifest::{Manifest, Service, ServicePort, WorkloadEntry};
@@ -43,38 +44,50 @@ impl Endpoints<'_> {
         let mut identities = BTreeSet::new();
         let mut all: BTreeMap<String, Endpoint> = BTreeMap::new();
         self.by_address(&mut all, &mut identities);
-        for workload in beside.workloads {
-            // `serviceInstancesFromWorkloadInstances` of istiod.
-            if self.is_headless() || self.service.selector.is_empty() {
-                break;
-            }
-            let Some(workload) = workload.selected(&self.manifest.namespace, &self.service.selector) else { continue };
-            if workload.address.parse::<IpAddr>().is_err() {
-                continue;
-            }
-            let mapped = self.ports.iter().filter_map(|(port, known)| Some((known.number, target(port, workload)?)));
+        self.selected(beside.workloads, &mut all, &mut identities);
+        let lent = beside.lent.get(&(self.host.to_owned(), self.manifest.namespace.clone()));
+        self.lent(lent.map_or(&[], Vec::as_slice), &mut all);
+        if self.slices.is_none() && all.is_empty() {
+            return Found { resolve: Resolve::Dns, endpoints: vec![self.by_name()], identities };
+        }
+        Found { resolve: Resolve::Static, endpoints: all.into_values().collect(), identities }
+    }
+
+    /// Those of `WorkloadEntries` that the Service selects (`serviceInstancesFromWorkloadInstances` of istiod).
+    fn selected(
+        &self,
+        workloads: &[Workload<'_>],
+        all: &mut BTreeMap<String, Endpoint>,
+        identities: &mut BTreeSet<String>,
+    ) {
+        let Self { manifest, service, ports, .. } = self;
+        if self.is_headless() || service.selector.is_empty() {
+            return;
+        }
+        let selected = workloads.iter().filter_map(|one| one.selected(&manifest.namespace, &service.selector));
+        for workload in selected.filter(|one| one.address.parse::<IpAddr>().is_ok()) {
+            let mapped = ports.iter().filter_map(|(port, known)| Some((known.number, target(port, workload)?)));
             let mapped: BTreeMap<u16, u16> = mapped.collect();
             if mapped.is_empty() {
                 continue;
             }
             if !workload.service_account.is_empty() {
-                identities.insert(self.mesh.identity(&self.manifest.namespace, &workload.service_account));
+                identities.insert(self.mesh.identity(&manifest.namespace, &workload.service_account));
             }
             let endpoint = all.entry(workload.address.clone()).or_insert_with(|| placed(workload, BTreeMap::new()));
             endpoint.ports.extend(mapped);
         }
-        let lent = beside.lent.get(&(self.host.to_owned(), self.manifest.namespace.clone()));
-        for lent in lent.into_iter().flatten() {
-            let named = |(port, known): &(&ServicePort, KnownPort)| Some((known.number, *lent.ports.get(&port.name)?));
+    }
+
+    /// Those of ServiceEntries with its host; ports are mapped by name.
+    fn lent(&self, lent: &[Lent], all: &mut BTreeMap<String, Endpoint>) {
+        for Lent { endpoint, ports } in lent {
+            let named = |(port, known): &(&ServicePort, KnownPort)| Some((known.number, *ports.get(&port.name)?));
             let mapped: BTreeMap<u16, u16> = self.ports.iter().filter_map(named).collect();
             if !mapped.is_empty() {
-                all.entry(lent.endpoint.address.clone()).or_insert_with(|| lent.endpoint.clone()).ports.extend(mapped);
+                all.entry(endpoint.address.clone()).or_insert_with(|| endpoint.clone()).ports.extend(mapped);
             }
         }
-        if self.slices.is_none() && all.is_empty() {
-            return Found { resolve: Resolve::Dns, endpoints: vec![self.by_name()], identities };
-        }
-        Found { resolve: Resolve::Static, endpoints: all.into_values().collect(), identities }
     }
 
     fn is_headless(&self) -> bool {
