@@ -23,7 +23,7 @@ use places::Places;
 use std::collections::BTreeMap;
 
 pub(crate) use name::check_authority;
-pub use name::{aliases, is_label, resolve, resolve_gateway};
+pub use name::{aliases, is_any_label, is_label, resolve, resolve_gateway};
 
 /// The most that `maxDelayed` may be: each takes its place in a list.
 const MOST_DELAYED: u32 = 100_000;

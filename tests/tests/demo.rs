@@ -14,15 +14,9 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// The demo with temporary files in this folder, where nothing may be afterwards.
 fn demo(temporary: &TempDir) -> Command {
-    // Cargo builds the binaries of this package for its tests, but not `switchyard`, which lies beside them.
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "-p", "switchyard-host-sim", "--bin", "switchyard"])
-        .current_dir(ROOT)
-        .status()
-        .unwrap();
-    assert!(built.success(), "`switchyard` does not build");
     let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
     command.env("TMPDIR", temporary.path()).env("ENVOY_BIN", envoy_binary().unwrap()).stdin(Stdio::null());
+    command.env("SWITCHYARD_BIN", env!("CARGO_BIN_EXE_switchyard-in-tests"));
     command
 }
 

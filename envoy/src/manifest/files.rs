@@ -2,8 +2,11 @@
 
 use crate::source::Source;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+
+/// The most that is read of one file, in bytes: a cluster's 100,000 VirtualServices as `kubectl` prints them have less.
+const LONGEST: u64 = 512 << 20;
 
 /// What cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,16 +66,23 @@ pub fn open(arguments: &[String], stdin: &mut dyn io::Read) -> Result<Vec<Input>
 }
 
 fn read_stdin(stdin: &mut dyn io::Read) -> Result<Vec<Input>, OpenError> {
-    let mut bytes = vec![];
-    match stdin.read_to_end(&mut bytes) {
-        Ok(_) => Ok(vec![Input { name: "<stdin>".into(), bytes }]),
-        Err(error) => Err(failed(Path::new("-"), &error)),
-    }
+    let bytes = read_all(stdin, LONGEST).map_err(|error| failed(Path::new("-"), &error))?;
+    Ok(vec![Input { name: "<stdin>".into(), bytes }])
 }
 
 fn read_file(path: &Path) -> Result<Input, OpenError> {
-    let bytes = fs::read(path).map_err(|error| failed(path, &error))?;
+    let bytes = fs::File::open(path).and_then(|file| read_all(file, LONGEST)).map_err(|error| failed(path, &error))?;
     Ok(Input { name: path.display().to_string(), bytes })
+}
+
+/// All that there is, if it ends: `/dev/zero` does not.
+fn read_all(mut from: impl io::Read, longest: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![];
+    from.by_ref().take(longest).read_to_end(&mut bytes)?;
+    if from.read(&mut [0])? > 0 {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
 }
 
 fn read_folder(folder: &str) -> Result<Vec<Input>, OpenError> {
@@ -112,6 +122,7 @@ fn failed(path: &Path, error: &io::Error) -> OpenError {
     let message = match error.kind() {
         io::ErrorKind::NotFound => "no such file or folder".into(),
         io::ErrorKind::PermissionDenied => "permission denied".into(),
+        io::ErrorKind::FileTooLarge => format!("it is longer than {} MiB, the most that is read of one", LONGEST >> 20),
         _ => error.to_string().to_lowercase(),
     };
     OpenError { name: path.display().to_string(), message }
@@ -156,6 +167,14 @@ mod tests {
             ["ROOT/a.yml", "ROOT/b.yaml", "ROOT/sub/c.json", "ROOT/sub/deep/d.yaml", "<stdin>"]
         );
         assert_eq!(inputs[4].bytes, b"a: 1");
+    }
+
+    #[test]
+    fn what_does_not_end_is_told() {
+        assert_eq!(read_all(&b"12345678"[..], 8).expect("as long as it may be"), b"12345678");
+        let error = read_all(io::repeat(0), 8).expect_err("too long");
+        let message = failed(Path::new("/dev/zero"), &error).to_string();
+        assert_eq!(message, "cannot open `/dev/zero`: it is longer than 512 MiB, the most that is read of one");
     }
 
     #[cfg(unix)]

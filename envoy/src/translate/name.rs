@@ -1,6 +1,6 @@
 //! Names as Kubernetes and Istio's validation want them (istio.md 1.18, 2.0, 3).
 
-pub use switchyard_filter::compile::is_label;
+pub use switchyard_filter::compile::{is_any_label, is_label};
 
 /// Whether it is a name of DNS, in any case, of whose first label a `*` may stand for all or, at its beginning, for a
 /// part (istio.md 2.6; Istio's `ValidateWildcardDomain`). An underscore is in no such name, and no address is one.
@@ -20,11 +20,6 @@ fn is_domain(name: &str) -> bool {
     let labels = name.strip_suffix('.').unwrap_or(name);
     let is_number = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit());
     name.is_empty() || (!name.rsplit('.').next().is_some_and(is_number) && labels.split('.').all(is_any_label))
-}
-
-/// A label of DNS in any case: Istio's `IsDNS1123Label`.
-pub fn is_any_label(label: &str) -> bool {
-    is_label(&label.to_ascii_lowercase())
 }
 
 /// The same with a `*` at most as the whole first label (Istio's `ValidatePartialWildCard`).

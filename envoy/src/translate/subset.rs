@@ -3,7 +3,7 @@
 mod select;
 
 use super::known::{Known, Origin};
-use super::name::{is_label, is_wildcard_domain};
+use super::name::{is_any_label, is_label, is_wildcard_domain};
 use super::traffic::{self, KnownPolicy};
 use super::{Around, Notes, Options, missing, numbered, selector, spec};
 use crate::diagnostic::Diagnostic;
@@ -107,10 +107,10 @@ fn check(index: usize, manifests: &Manifests, written: &DestinationRule, notes: 
         if let Some(policy) = &subset.traffic_policy {
             traffic::check(manifest, &format!("subsets[{at}].trafficPolicy"), policy, notes);
         }
-        if !is_label(&subset.name) {
+        if !is_any_label(&subset.name) {
             let message = format!("`{}` is no name of a subset", subset.name.escape_debug());
             let found = manifest.error(&spec(&format!("subsets[{at}].name")), &message);
-            notes.push(found.help("write lower-case letters, digits and `-`, at most 63"));
+            notes.push(found.help("write letters, digits and `-`, at most 63"));
         }
         selector::labels(manifest, &format!("subsets[{at}].labels"), &subset.labels, notes);
         if written.subsets.iter().take(at).any(|other| other.name == subset.name) {

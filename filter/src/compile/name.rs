@@ -55,6 +55,11 @@ pub fn check_gateway(gateway: &str, at: &mut At) {
     }
 }
 
+/// Whether it is a label of DNS in any case, as names of subsets are in Istio (`IsDNS1123Label`; istio.md 2.6).
+pub fn is_any_label(name: &str) -> bool {
+    is_label(&name.to_ascii_lowercase())
+}
+
 /// Notes a name that Kubernetes would not take for an object.
 pub fn check_name(name: &str, at: &mut At) {
     if !is_name(name) {
@@ -83,6 +88,13 @@ pub fn is_label(name: &str) -> bool {
 pub fn check_label(name: &str, what: &str, at: &mut At) {
     if !is_label(name) {
         at.error(format!("`{name}` is no {what}: write lower-case letters, digits and `-`, at most 63"));
+    }
+}
+
+/// Notes a name that no subset can have.
+pub fn check_subset(name: &str, at: &mut At) {
+    if !is_any_label(name) {
+        at.error(format!("`{name}` is no subset: write letters, digits and `-`, at most 63"));
     }
 }
 

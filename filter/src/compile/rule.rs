@@ -218,7 +218,7 @@ fn destination(
         }
     });
     if !written.subset.is_empty() {
-        at.field("subset", |at| name::check_label(&written.subset, "subset", at));
+        at.field("subset", |at| name::check_subset(&written.subset, at));
     }
     let host = name::resolve(&written.host, from.namespace, scope.domain);
     let port = match &written.port {

@@ -38,7 +38,7 @@ fn every_error_of_a_document_is_told_at_once() {
         ],
         "virtualServices": [
             {"name": "a", "hosts": ["x.*", "b", "B"], "http": [
-                {"route": [{"destination": {"host": "*"}, "weight": 1}, {"destination": {"host": "c", "subset": "V1"}, "weight": -2}]},
+                {"route": [{"destination": {"host": "*"}, "weight": 1}, {"destination": {"host": "c", "subset": "V_1"}, "weight": -2}]},
                 {"match": [{"uri": {"exact": "/", "prefix": "/"}, "headers": {"x-switchyard-cluster": {}, "y": {"prefix": ""}}}],
                  "route": [{"destination": {"host": "c"}}], "timeout": "0s", "stickyBy": {}},
                 {"route": [{"destination": {"host": "c"}}, {"destination": {"host": "d"}}]},
@@ -60,7 +60,7 @@ fn every_error_of_a_document_is_told_at_once() {
             "virtualServices[0].hosts[2]: `B` and `b` overlap: leave one of them out",
             "virtualServices[0].hosts[0]: `x.*` is no host: a `*` can only be the whole first label",
             "virtualServices[0].http[0].route[0].destination.host: a destination is one host, not a wildcard",
-            "virtualServices[0].http[0].route[1].destination.subset: `V1` is no subset: write lower-case letters, digits and `-`, at most 63",
+            "virtualServices[0].http[0].route[1].destination.subset: `V_1` is no subset: write letters, digits and `-`, at most 63",
             "virtualServices[0].http[0].route[1].weight: `-2` is negative",
             "virtualServices[0].http[1].match[0].uri: only one of `exact`, `prefix` and `regex` can be set",
             "virtualServices[0].http[1].match[0].headers.x-switchyard-cluster: `x-switchyard-cluster` is a control header: it is removed before anything is matched",

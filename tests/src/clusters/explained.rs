@@ -84,7 +84,7 @@ pub const EXPLAINED: [Explained; 4] = [
 ];
 
 /// Sets that we alone refuse, by part of what we say, with the reason.
-pub const REFUSED: [(&str, &str); 7] = [
+pub const REFUSED: [(&str, &str); 6] = [
     ("not supported", "what is not HTTP, or newer than 1.29, is an error and never dropped in silence"),
     ("to 65535", "there is no such port, though istiod does not look at those of portLevelSettings"),
     ("takes one endpoint", "Envoy refuses such a cluster, and Istio's proxies go without it"),
@@ -97,10 +97,6 @@ pub const REFUSED: [(&str, &str); 7] = [
         "an idleTimeout of TCP below 1 ms, which istiod lets pass, ends connections at once",
     ),
     ("overlaps with", "istiod finds `eu/a` beside `eu/*` in every second look: it goes by the order of a map"),
-    (
-        "is no name of a subset",
-        "names of subsets are lower case here, as names of Kubernetes are; istiod takes upper case",
-    ),
 ];
 
 fn threshold(side: &mut Option<Value>) -> Option<&mut serde_json::Map<String, Value>> {

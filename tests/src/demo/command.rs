@@ -47,8 +47,11 @@ pub async fn expect(arguments: &[OsString]) -> Result<String, String> {
     Err(format!("`switchyard {}` ended with {:?}\n{}{}", words.join(" "), said.code, said.out, said.err))
 }
 
-/// Beside the demo itself, or beside the folder of a test's program.
+/// What `SWITCHYARD_BIN` names, else the one beside the demo itself or beside the folder of a test's program.
 fn program() -> Result<PathBuf, String> {
+    if let Some(named) = std::env::var_os("SWITCHYARD_BIN").filter(|path| !path.is_empty()) {
+        return Ok(named.into());
+    }
     let own = std::env::current_exe().map_err(|error| format!("no path of this program: {error}"))?;
     let found = own.ancestors().skip(1).take(2).map(|folder| folder.join("switchyard")).find(|path| path.is_file());
     found.ok_or_else(|| format!("no `switchyard` beside `{}`; build both with `make demo`", own.display()))

@@ -80,13 +80,14 @@ null
 {labels: {app: a}}
   error a.yaml:4:36: `name` is missing
 {name: ''}
-  error a.yaml:4:42: `` is no name of a subset; write lower-case letters, digits and `-`, at most 63
+  error a.yaml:4:42: `` is no name of a subset; write letters, digits and `-`, at most 63
 {name: v_1}
-  error a.yaml:4:42: `v_1` is no name of a subset; write lower-case letters, digits and `-`, at most 63
+  error a.yaml:4:42: `v_1` is no name of a subset; write letters, digits and `-`, at most 63
 {name: v.1}
-  error a.yaml:4:42: `v.1` is no name of a subset; write lower-case letters, digits and `-`, at most 63
+  error a.yaml:4:42: `v.1` is no name of a subset; write letters, digits and `-`, at most 63
 {name: -v}
-  error a.yaml:4:42: `-v` is no name of a subset; write lower-case letters, digits and `-`, at most 63
+  error a.yaml:4:42: `-v` is no name of a subset; write letters, digits and `-`, at most 63
+{name: Canary-V1}
 {name: 1}
   error a.yaml:4:42: expected a string, found the number `1`; quote it: `"1"`
 {name: v1}, {name: v2}, {name: v1}
