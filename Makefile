@@ -11,7 +11,7 @@ target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 cases := $(target)/cases.json
 stage := tests/tools/stage.sh
 
-.PHONY: help manifests test test-istio demo compose cost format lint wasm image unit node envoy rust clean-cache
+.PHONY: help manifests test test-istio istio-tools demo compose cost format lint wasm image unit node envoy rust clean-cache
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,16 +20,21 @@ test: format lint wasm unit node ## everything: format, lints, unit tests, and t
 	@echo; echo "make test: all passed"
 
 # Its only extra need is Go on the PATH, which builds Istio and Kubernetes once (16 minutes); variables name what is built
-# already: PILOT_DISCOVERY_BIN, PILOT_AGENT_BIN, KUBE_APISERVER_BIN, KUBECTL_BIN. etcd, docker-registry and skopeo are
+# already: PILOT_DISCOVERY_BIN, PILOT_AGENT_BIN, KUBE_APISERVER_BIN, KUBECTL_BIN, ISTIO_FILES. etcd, the registry and skopeo are
 # Debian's. Every test whose name begins with `istio_` belongs to it; `make test` leaves them out.
-test-istio: wasm ## Istio: as the judge of plain cases, and with our plugin from kubectl apply on (needs Go)
-	@$(stage) "etcd, docker-registry, skopeo" tests/tools/debian.sh
+test-istio: istio-tools wasm ## Istio: as the judge of plain cases, and with our plugin from kubectl apply on (needs Go)
 	@envoy=$$(tests/tools/envoy.sh); istiod=$$(tests/tools/istiod.sh); agent=$$(tests/tools/pilot-agent.sh); \
 		server=$$(tests/tools/kubernetes.sh kube-apiserver); kubectl=$$(tests/tools/kubernetes.sh kubectl); \
 		files=$$(tests/tools/istio-files.sh); \
 		ENVOY_BIN=$$envoy PILOT_DISCOVERY_BIN=$$istiod PILOT_AGENT_BIN=$$agent KUBE_APISERVER_BIN=$$server \
 		KUBECTL_BIN=$$kubectl ISTIO_FILES=$$files $(stage) "tests against Istio" \
 		cargo test -p switchyard-tests --features istio --test 'istio_*' --no-fail-fast -- --nocapture
+
+# First of all: without Go it ends here.
+istio-tools:
+	@for tool in istiod.sh pilot-agent.sh "kubernetes.sh kube-apiserver" "kubernetes.sh kubectl" istio-files.sh; do \
+		tests/tools/$$tool > /dev/null; done
+	@$(stage) "etcd, docker-registry, skopeo" tests/tools/debian.sh
 
 demo: wasm ## run the demo: our filter beside Envoy's own means, on 5,000 requests
 	@$(stage) "build of the demo" cargo build -p switchyard-host-sim -p switchyard-tests --bin switchyard --bin demo
@@ -57,8 +62,10 @@ lint: rust ## clippy, warnings are errors: the workspace, and the filter on its 
 	@$(stage) "clippy of the core (wasm32-unknown-unknown)" \
 		cargo clippy -p switchyard-filter --lib --target wasm32-unknown-unknown -- -D warnings
 
+# Without the path of anybody's home in it: built elsewhere, it is the same file.
 wasm: rust ## build what runs in Envoy: target/switchyard_filter.wasm
-	@$(stage) "build of the released .wasm" cargo build -p switchyard-filter --target wasm32-wasip1 --profile wasm
+	@CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo" \
+		$(stage) "build of the released .wasm" cargo build -p switchyard-filter --target wasm32-wasip1 --profile wasm
 	@tests/tools/wasm-opt.sh $(target)/wasm32-wasip1/wasm/switchyard_filter.wasm $(target)/switchyard_filter.wasm
 
 image: wasm ## write the OCI image for WasmPlugins, target/switchyard-image; print its digest and how to push it

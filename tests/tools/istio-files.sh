@@ -16,14 +16,14 @@ folder_of() {
   (cd "$istio" && env -u GOFLAGS GOFLAGS=-mod=readonly go mod download "$1" && go list -mod=readonly -m -f '{{.Dir}}' "$1")
 }
 
+# What fails in it is not fatal by itself: its caller asks how it ended.
 copy() {
   local module gateway
-  type -P go >/dev/null || die "no Go on the PATH: Istio's CRDs come out of its Go module. Install Go (https://go.dev/dl)"
-  module=$(folder_of istio.io/istio)
-  gateway=$(folder_of sigs.k8s.io/gateway-api)
+  type -P go >/dev/null || die "no Go on the PATH: Istio's CRDs come out of its Go module. Install Go (https://go.dev/dl), or name a folder that has them in ISTIO_FILES"
+  module=$(folder_of istio.io/istio) && gateway=$(folder_of sigs.k8s.io/gateway-api) || return 1
   # Go's copies are read-only.
-  install -m 644 "$module/manifests/charts/base/files/crd-all.gen.yaml" "$1/istio-crds.yaml"
-  install -m 644 "$module/tools/packaging/common/envoy_bootstrap.json" "$1/envoy_bootstrap.json"
+  install -m 644 "$module/manifests/charts/base/files/crd-all.gen.yaml" "$1/istio-crds.yaml" &&
+  install -m 644 "$module/tools/packaging/common/envoy_bootstrap.json" "$1/envoy_bootstrap.json" &&
   sed -s '1s/^---$//; $a ---' "$gateway"/config/crd/standard/gateway.networking.k8s.io_*.yaml > "$1/gateway-api-crds.yaml"
 }
 name=istio-files-$(istio_version)

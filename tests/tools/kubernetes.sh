@@ -18,5 +18,5 @@ version=$(awk '{ for (i = 1; i < NF; i++) if ($i == "k8s.io/kubernetes") { print
 [ -n "$version" ] || die "no k8s.io/kubernetes in $pins/go.mod"
 
 # Without the version in it, `kubectl version` ends with a parse error.
-go_program "$pins" "$program-${version#v}-$(digest_of "$pins/go.mod" "$pins/go.sum")" "k8s.io/kubernetes/cmd/$program" \
+go_program "$pins" "$program-${version#v}" "k8s.io/kubernetes/cmd/$program" \
   "-X k8s.io/component-base/version.gitVersion=$version"

@@ -16,7 +16,11 @@ install_once() {
   mkdir -p "$cache"
   (
     # The lock only spares the second caller the work; the rename is what keeps the result whole.
-    if command -v flock >/dev/null; then flock 9; fi
+    if command -v flock >/dev/null; then
+      flock 9
+      # Nobody else installs it now: scratch folders of it are of killed ones.
+      rm -rf "$cache/.$name".??????
+    fi
     [ -d "$target" ] && exit 0
     scratch=$(mktemp -d "$cache/.$name.XXXXXX")
     trap 'rm -rf "$scratch"' EXIT
@@ -41,9 +45,10 @@ named_by() {
 digest_of() { cat "$@" | sha256sum | cut -c1-12; }
 
 # go_program MODULE NAME PACKAGE [LDFLAGS]: prints the path of the Go program PACKAGE, built at first use as the go.mod and
-# go.sum of the folder MODULE pin it, and kept as NAME; the name is to change when the pins do.
+# go.sum of the folder MODULE pin it, and kept as NAME and what stands for these pins.
 go_program() {
-  local module=$1 name=$2 package=$3 flags=${4:-}
+  local module=$1 name package=$3 flags=${4:-}
+  name=$2-$(digest_of "$module/go.mod" "$module/go.sum")
   go_build() {
     local began=$SECONDS
     type -P go >/dev/null || die "no Go on the PATH: $name is built from source. Install Go (https://go.dev/dl), or name a program that is built (see the head of ${0##*/})"

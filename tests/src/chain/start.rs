@@ -175,6 +175,8 @@ impl<'a> Start<'a> {
             .envs([("ISTIO_META_ISTIO_VERSION", "1.29.1"), ("ISTIO_META_INTERCEPTION_MODE", "NONE")])
             .envs([("PILOT_CERT_PROVIDER", "istiod"), ("WASM_INSECURE_REGISTRIES", "*")])
             .env("ISTIO_METAJSON_LABELS", json!(labels).to_string())
+            // Else each agent asks three clouds for itself, and one that answered would set the proxy's locality.
+            .env("CLOUD_PLATFORM", "none")
             // Several agents on one machine.
             .env("ENVOY_STATUS_PORT", free_port().to_string())
             .env("ENVOY_PROMETHEUS_PORT", free_port().to_string());
