@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # image.sh WASM OUT: writes the OCI image of the filter as an image layout, the folder OUT, and prints its digest. It is what
 # istio-agent fetches for a WasmPlugin (`pkg/wasm/imagefetcher.go`, "compat": the last layer is a tar+gzip with
-# `plugin.wasm`), from nothing else than WASM, LICENSE and the version in Cargo.toml: equal input, equal digest.
+# `plugin.wasm`), from nothing else than WASM, LICENSE, the licences of the crates in it (licenses.sh), and the version in
+# Cargo.toml: equal input, equal digest.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -38,9 +39,11 @@ blob() {
 
 install -m 644 "$wasm" "$scratch/layer/plugin.wasm"
 install -m 644 "$root/LICENSE" "$scratch/layer/LICENSE"
+"$tools/licenses.sh" > "$scratch/layer/LICENSES-THIRD-PARTY" || die "the licences of what is in it are not known"
+chmod 644 "$scratch/layer/LICENSES-THIRD-PARTY"
 # Nothing of the machine or the moment: names sorted, no owner, no time, neither in the tar nor in the gzip.
 LC_ALL=C tar --create --format=ustar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u=rw,go=r \
-  --directory "$scratch/layer" --file "$scratch/layer.tar" LICENSE plugin.wasm
+  --directory "$scratch/layer" --file "$scratch/layer.tar" LICENSE LICENSES-THIRD-PARTY plugin.wasm
 diff=$(sha256sum < "$scratch/layer.tar" | cut -d' ' -f1)
 gzip -9 --no-name "$scratch/layer.tar"
 layer=$(blob "$scratch/layer.tar.gz")
