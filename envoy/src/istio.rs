@@ -255,7 +255,8 @@ fn header(settings: &Settings, target: &selection::Target, strategy: FailStrateg
     };
     format!(
         "# Written by `switchyard generate --target istio`: do not edit, generate again.\n\
-         # To be applied beside the manifests that it was made of (kubectl apply --server-side -f istio.yaml), for\n\
+         # To be applied beside the manifests that it was made of (kubectl apply -f istio.yaml; once with `--server-side`, always\n\
+         # with it, or what has gone from the file stays in force), for\n\
          # {target}.\n\
          {form}\
          # When the filter cannot run: {}. Envoy up to 1.37.0 (Istio up to 1.29) ends when the first WasmPlugin reaches it\n\
