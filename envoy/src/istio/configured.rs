@@ -107,9 +107,9 @@ pub fn all(
     if grouped.is_empty() {
         let what = if target.gateways.is_empty() { "the mesh" } else { "these gateways" };
         let message = format!("nothing here is for {target}: no tag and no VirtualService of {what}");
-        return Err(vec![
-            Diagnostic::unplaced(message).help("check `gateways` of the VirtualServices, and the selection"),
-        ]);
+        let found = Diagnostic::unplaced(message).help("check `gateways` of the VirtualServices, and the selection");
+        // What a Sidecar does not import is among them.
+        return Err(warnings.into_iter().chain([found]).collect());
     }
     Ok((grouped, warnings))
 }

@@ -27,6 +27,7 @@ pub fn hide(manifests: &mut Manifests, of: &Manifests, target: &Target, root: &s
     let mut hidden = Hidden { manifests: vec![], told };
     let Some(sidecar) = found else { return hidden };
     let Some(imports) = imports(sidecar, target) else { return hidden };
+    hidden.told.extend(by_port(sidecar));
     let id = format!("{}/{}", sidecar.namespace, sidecar.name);
     let all = std::mem::take(&mut manifests.all);
     let is_kept =
@@ -62,10 +63,11 @@ fn sidecar<'a>(of: &'a Manifests, target: &Target, root: &str) -> (Option<&'a Ma
     (by_labels.or_else(default).or_else(roots), told)
 }
 
-/// The labels that it selects; `None`: every workload.
+/// The labels that it selects; `None`: it has no selector. An empty one selects every workload of its namespace, and makes a
+/// Sidecar of the root namespace one for that alone (`initSidecarScopes`).
 fn labels(sidecar: &Manifest) -> Option<Labels> {
-    let labels = pairs(sidecar.node.get("spec")?.get("workloadSelector")?.get("labels")?);
-    (!labels.is_empty()).then_some(labels)
+    let selector = sidecar.node.get("spec")?.get("workloadSelector").filter(|selector| !selector.is_null())?;
+    Some(selector.get("labels").map(pairs).unwrap_or_default())
 }
 
 /// Namespace (`*`: every one) and host of what it imports; `None`: everything.
@@ -82,6 +84,15 @@ fn imports(sidecar: &Manifest, target: &Target) -> Option<Vec<(String, String)>>
         Some((namespace.to_owned(), host.to_ascii_lowercase()))
     };
     Some(hosts.filter_map(pair).collect())
+}
+
+/// Says what is embedded for every port and imported for some only: no document is for one of them.
+fn by_port(sidecar: &Manifest) -> Option<Diagnostic> {
+    let egress = sidecar.node.get("spec")?.get("egress")?.items();
+    let at = egress.iter().position(|listener| listener.get("port").is_some_and(|port| !port.is_null()))?;
+    let message = "this is imported at one port only: what is embedded decides at every port";
+    let path = Path::root().field("spec").field("egress").index(at).field("port");
+    Some(sidecar.warning(&path, message).code("ignored-field").help("leave `port` out, or leave these hosts to Istio"))
 }
 
 /// Whether one of its hosts is imported; what has none is imported with whoever delegates to it.
