@@ -5,7 +5,14 @@
 
 use switchyard_tests::case::{folder, load, load_all};
 use switchyard_tests::harness::released_wasm;
-use switchyard_tests::hosts::plugin;
+use switchyard_tests::hosts::{among, plugin};
+
+/// The cases that say nothing of the plugin in Istio, and why; every other one runs in it, or is refused there too.
+const NOT_HERE: [(&str, &str); 3] = [
+    ("bad/a-port-that-the-mesh-does-not-have", "it is refused for what Istio does by itself"),
+    ("refused/tcp", "it is refused for what Istio does by itself"),
+    ("refused/tls", "it is refused for what Istio does by itself"),
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cases() {
@@ -13,6 +20,7 @@ async fn cases() {
     let outcome = plugin::run_all(&released_wasm(), &cases).await.expect("istiod");
     outcome.print();
     assert!(outcome.is_good());
+    assert_eq!(*outcome.not_here(), among(&cases, &NOT_HERE));
 }
 
 /// The stubs are in force: without the plugin nothing but 599 comes of a case.

@@ -57,7 +57,7 @@ pub async fn run_all(wasm: &Path, cases: &[CaseFile]) -> Result<Outcome, String>
             Ok(prepared) => {
                 kinds.entry(prepared.shared_by()).or_default().push(Job { index, case: case.clone(), prepared });
             }
-            Err(Unprepared::NotHere(reason)) => outcome.not_here(&case.lowered, reason),
+            Err(Unprepared::NotHere(reason)) => outcome.count_not_here(&case.lowered, reason),
             Err(Unprepared::Refused) => outcome.refused(&case.lowered),
             Err(Unprepared::Wrong(wrong)) => outcome.tally.count(&case.lowered, vec![wrong]),
         }

@@ -32,12 +32,6 @@ impl Plain {
     }
 }
 
-/// Errors: why it is not plain.
-pub fn plain(case: &CaseFile) -> Result<Plain, String> {
-    let (plain, ours) = any(case)?;
-    if ours.is_empty() { Ok(plain) } else { Err(ours.into_iter().collect::<Vec<_>>().join(" and ")) }
-}
-
 /// What Istio knows of a case, plain or not, and what of it is ours alone. Errors: Istio cannot run it.
 pub fn any(case: &CaseFile) -> Result<(Plain, BTreeSet<String>), String> {
     let input = Input { name: case.lowered.name.clone(), bytes: case.manifests.as_str().into() };

@@ -14,7 +14,7 @@ pub struct Outcome {
     pub(super) took: Duration,
     ran: BTreeMap<&'static str, usize>,
     plain: usize,
-    not_here: BTreeMap<String, Vec<String>>,
+    not_here: BTreeMap<String, String>,
     refused: usize,
 }
 
@@ -32,8 +32,8 @@ impl Outcome {
     }
 
     /// A case that says nothing of the plugin in Istio.
-    pub(super) fn not_here(&mut self, case: &Lowered, reason: String) {
-        self.not_here.entry(reason).or_default().push(case.name.clone());
+    pub(super) fn count_not_here(&mut self, case: &Lowered, reason: String) {
+        self.not_here.insert(case.name.clone(), reason);
     }
 
     /// A case that `generate` had to refuse, and did.
@@ -52,6 +52,11 @@ impl Outcome {
         };
         *self.ran.entry(kind).or_default() += 1;
         self.tally.count(case, wrong);
+    }
+
+    /// The cases that say nothing of the plugin in Istio, and why.
+    pub fn not_here(&self) -> &BTreeMap<String, String> {
+        &self.not_here
     }
 
     /// Whether every case that ran holds, and one ran in Istio.
@@ -73,10 +78,9 @@ impl Outcome {
             self.took.as_secs_f64(),
             self.refused
         );
-        let all: usize = self.not_here.values().map(Vec::len).sum();
-        let _ = write!(text, "\n{all} cases say nothing of the plugin in Istio");
-        for (reason, names) in &self.not_here {
-            let _ = write!(text, "\n  {} {reason}: {}", names.len(), names.join(", "));
+        let _ = write!(text, "\n{} cases say nothing of the plugin in Istio", self.not_here.len());
+        for (name, reason) in &self.not_here {
+            let _ = write!(text, "\n  {name}: {reason}");
         }
         text
     }

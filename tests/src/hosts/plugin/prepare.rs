@@ -125,7 +125,7 @@ pub fn prepare(case: &CaseFile, wasm: &Path) -> Result<Prepared, Unprepared> {
     plain.proxy = plain.proxy.labelled(labels);
     let generated = generated(case, wasm).map_err(|said| {
         if said.iter().any(|one| one.message.starts_with("nothing here is for")) {
-            return Unprepared::NotHere("leave nothing to the plugin".into());
+            return Unprepared::NotHere("it leaves nothing to the plugin".into());
         }
         Unprepared::Wrong(format!("`generate --target istio` refuses it: {}", human(&said, false)))
     })?;
@@ -152,7 +152,7 @@ pub fn prepare(case: &CaseFile, wasm: &Path) -> Result<Prepared, Unprepared> {
 fn refused(case: &CaseFile, wasm: &Path) -> Result<Prepared, Unprepared> {
     match generated(case, wasm) {
         Err(_) => Err(Unprepared::Refused),
-        Ok(_) => Err(Unprepared::NotHere("are refused for what Istio does by itself".into())),
+        Ok(_) => Err(Unprepared::NotHere("it is refused for what Istio does by itself".into())),
     }
 }
 
