@@ -5,6 +5,9 @@
 
 #![cfg(not(target_family = "wasm"))]
 
+#[path = "istio_output/two.rs"]
+mod two;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
@@ -94,6 +97,34 @@ fn what_is_written_compiles_and_applies_in_one_context() {
         }
     }
     assert_eq!(contexts, BTreeSet::from(["GATEWAY".to_owned(), "SIDECAR_OUTBOUND".to_owned()]));
+}
+
+/// What is written of these manifests.
+fn generated(manifests: &str, arguments: &[&str]) -> String {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("manifests.yaml"), manifests).unwrap();
+    let output = Command::new(SWITCHYARD)
+        .current_dir(folder.path())
+        .args(["generate", "manifests.yaml", "--target", "istio", "--out", "out"])
+        .args(["--url", "oci://registry.example.com/switchyard:1"])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    fs::read_to_string(folder.path().join("out/istio.yaml")).unwrap()
+}
+
+/// What `check --applied` says of a cluster that has all of these.
+fn checked(texts: &[&str]) -> Vec<String> {
+    let input = Input { name: "live.yaml".into(), bytes: texts.join("\n---\n").into_bytes() };
+    let live = read_sources(vec![input], None).unwrap();
+    let found = istio::drifted(&live, istio::ROOT_NAMESPACE).unwrap_or_else(|found| found);
+    let severity = |error: bool| if error { "error" } else { "warning" };
+    found
+        .iter()
+        .map(|one| format!("{} {} {}: {}", severity(one.is_error()), one.code, one.field, one.message))
+        .collect()
 }
 
 /// What `check --applied` says of the cluster in which a case is applied, after a change of the text.

@@ -37,7 +37,7 @@ struct Plugin<'a> {
 /// None of them is ours.
 pub fn drifted(live: &Manifests, root_namespace: &str) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
     let mut found = vec![];
-    let ours: Vec<_> = ours(live).into_iter().map(|manifest| read(manifest, &mut found)).collect();
+    let ours: Vec<_> = once(ours(live)).into_iter().map(|manifest| read(manifest, &mut found)).collect();
     if ours.is_empty() {
         return Err(vec![
             Diagnostic::unplaced("no WasmPlugin of ours is among these resources")
@@ -53,7 +53,7 @@ pub fn drifted(live: &Manifests, root_namespace: &str) -> Result<Vec<Diagnostic>
         }
     }
     for (index, one) in ours.iter().enumerate() {
-        found.extend(ours[index + 1..].iter().filter_map(|other| meeting::two(one, other, root_namespace)));
+        found.extend(ours[index + 1..].iter().filter_map(|other| meeting::two(one, other, live, root_namespace)));
     }
     sort(&mut found);
     Ok(found)
@@ -74,6 +74,13 @@ fn ours(live: &Manifests) -> Vec<&Manifest> {
     let url = |manifest: &Manifest| text(manifest, &["spec", "url"]).map(ToOwned::to_owned);
     let urls: BTreeSet<_> = plugins.iter().filter(|one| says(one)).filter_map(|one| url(one)).collect();
     plugins.into_iter().filter(|one| says(one) || url(one).is_some_and(|url| urls.contains(&url))).collect()
+}
+
+/// Each once: two lists that were put together may both have it.
+fn once(mut all: Vec<&Manifest>) -> Vec<&Manifest> {
+    let mut seen = BTreeSet::new();
+    all.retain(|manifest| seen.insert((&manifest.namespace, &manifest.name)));
+    all
 }
 
 fn read<'a>(manifest: &'a Manifest, found: &mut Vec<Diagnostic>) -> Plugin<'a> {

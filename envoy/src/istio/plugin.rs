@@ -35,7 +35,12 @@ pub fn names(settings: &Settings, configured: &[Configured]) -> Vec<String> {
 
 /// What Envoy's filter of a WasmPlugin is called (istio.md 4.4).
 pub fn filter_name(target: &Target, name: &str) -> String {
-    format!("extensions.istio.io/wasmplugin/{}.{name}", target.namespace)
+    filter_in(&target.namespace, name)
+}
+
+/// The same of what lies in a namespace.
+pub fn filter_in(namespace: &str, name: &str) -> String {
+    format!("extensions.istio.io/wasmplugin/{namespace}.{name}")
 }
 
 /// The resource.

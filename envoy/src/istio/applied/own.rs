@@ -30,30 +30,46 @@ pub fn changed(plugin: &Plugin<'_>, live: &Manifests) -> Vec<Diagnostic> {
         let message = format!("`{manifest}` has drifted: {} here, and {} was generated", shown(url), shown(generated));
         found.push(manifest.error(&in_spec("url"), &message).code("drifted").help(HELP));
     }
-    for noted in plugin.generated.iter().filter(|one| one.kind == "EnvoyFilter") {
-        found.extend(envoy_filter(manifest, noted, live));
-    }
+    found.extend(of_filter(plugin, live));
     found
 }
 
 /// The EnvoyFilter that a plugin needs; of another name where something gave it one that did not change it.
-fn envoy_filter(plugin: &Manifest, noted: &Line, live: &Manifests) -> Vec<Diagnostic> {
-    let is_filter = |manifest: &&Manifest| manifest.kind_name == "EnvoyFilter";
-    let all = || live.unread.iter().filter(is_filter);
-    let of_namespace = || all().filter(|one| one.namespace == plugin.namespace);
-    let wanted = noted.name.rsplit('/').next().unwrap_or_default();
+pub fn envoy_filter<'a>(plugin: &Plugin<'_>, live: &'a Manifests) -> Option<&'a Manifest> {
+    let noted = noted_filter(plugin)?;
+    let of_namespace = || filters(live).filter(|one| one.namespace == plugin.manifest.namespace);
     let same = |one: &&Manifest| of_spec(&one.spec()) == noted.digests;
-    if let Some(filter) = of_namespace().find(|one| one.name == wanted).or_else(|| of_namespace().find(same)) {
+    of_namespace().find(|one| one.name == name_of(noted)).or_else(|| of_namespace().find(same))
+}
+
+fn noted_filter<'a>(plugin: &'a Plugin<'_>) -> Option<&'a Line> {
+    plugin.generated.iter().find(|one| one.kind == "EnvoyFilter")
+}
+
+fn filters(live: &Manifests) -> impl Iterator<Item = &Manifest> {
+    live.unread.iter().filter(|manifest| manifest.kind_name == "EnvoyFilter")
+}
+
+/// Without its namespace.
+fn name_of(line: &Line) -> &str {
+    line.name.rsplit('/').next().unwrap_or_default()
+}
+
+/// What is not as it was generated of the EnvoyFilter that a plugin needs.
+fn of_filter(plugin: &Plugin<'_>, live: &Manifests) -> Vec<Diagnostic> {
+    let Some(noted) = noted_filter(plugin) else { return vec![] };
+    if let Some(filter) = envoy_filter(plugin, live) {
         return fields(filter, &noted.digests, &of_spec(&filter.spec()));
     }
-    let needed = format!("`EnvoyFilter {}/{wanted}`, which `{plugin}` needs,", plugin.namespace);
-    let message = if all().next().is_none() {
+    let own = plugin.manifest;
+    let needed = format!("`EnvoyFilter {}/{}`, which `{own}` needs,", own.namespace, name_of(noted));
+    let message = if filters(live).next().is_none() {
         format!("EnvoyFilters were not looked at, since there is none here: {needed} was not asked for or is gone")
     } else {
         format!("{needed} is gone")
     };
     let help = format!("look at what `{FETCH}` prints; where that was done, apply what was generated again");
-    vec![plugin.error(&name(), &message).code("drifted").help(help)]
+    vec![own.error(&name(), &message).code("drifted").help(help)]
 }
 
 /// The fields that differ.
