@@ -33,9 +33,13 @@ impl Routes {
         if target.place != Place::Gateway {
             return Self { own: vec![json!({})], running: vec![], mirrors };
         }
-        let (mut own, mut running) = (vec![], vec![]);
+        let (mut own, mut off, mut on) = (vec![], vec![], vec![]);
         let none = BTreeSet::new();
         let ports: BTreeSet<u16> = configured.iter().flat_map(|one| one.ports.iter().copied()).collect();
+        let on_port = |port| servers.iter().filter(move |one| one.is_of(target) && one.port == port && !one.redirects);
+        let is_https = |server: &&Server<'_>| server.is_https;
+        let https: BTreeSet<u16> =
+            ports.iter().flat_map(|port| on_port(*port)).filter(is_https).map(|one| one.port).collect();
         for port in ports {
             let filters: BTreeSet<_> = configured
                 .iter()
@@ -43,23 +47,33 @@ impl Routes {
                 .filter(|(one, _)| one.ports.contains(&port))
                 .map(|(_, name)| filter_name(target, name))
                 .collect();
-            let on_port = servers.iter().filter(|one| one.is_of(target) && one.port == port && !one.redirects);
-            let mut is_first = true;
-            for server in on_port {
-                for configuration in server.route_configurations(settled.behind.get(&port).unwrap_or(&none)) {
-                    if own.contains(&configuration) {
-                        continue;
-                    }
-                    if server.is_https {
-                        if std::mem::take(&mut is_first) {
-                            running.push((json!({ "portNumber": port }), filters.clone(), false));
-                        }
-                        running.push((configuration.clone(), filters.clone(), true));
-                    }
-                    own.push(configuration);
+            off.extend(
+                on_port(port).filter(is_https).map(|one| (json!({"portNumber": one.port}), filters.clone(), false)),
+            );
+            let behind = settled.behind.get(&port).unwrap_or(&none);
+            for server in on_port(port) {
+                let found = server.route_configurations(behind);
+                if server.is_https {
+                    on.extend(found.iter().map(|one| (one.clone(), filters.clone(), true)));
+                } else if server.is_met_by(&https, behind) {
+                    on.extend(server.named(behind).into_iter().map(|one| (one, filters.clone(), true)));
                 }
+                own.extend(found);
             }
         }
+        // What one port turns off may be another one's too, and what follows overrides.
+        let running = without_repeats(off.into_iter().chain(on));
+        let own = without_repeats(own);
         Self { own, running, mirrors }
     }
+}
+
+fn without_repeats<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut once = vec![];
+    for one in all {
+        if !once.contains(&one) {
+            once.push(one);
+        }
+    }
+    once
 }

@@ -64,20 +64,38 @@ impl Server<'_> {
     }
 
     /// What an EnvoyFilter finds its route configurations by, with the ports at which the gateway listens: plain servers of a
-    /// port share one, an HTTPS server has its own (pilot/pkg/model/gateway.go, `gatewayRDSRouteName`,
-    /// `ParseGatewayRDSRouteName`).
+    /// port share one, an HTTPS server has its own.
     pub fn route_configurations(&self, behind: &BTreeSet<u16>) -> Vec<Value> {
-        let Self { port, port_name, bind, .. } = self;
-        match (self.is_https, bind.is_empty()) {
-            (false, true) => vec![json!({ "portNumber": port })],
-            (true, true) => vec![json!({"gateway": self.gateway, "portNumber": port})],
-            // With an address behind them, names are not taken apart.
-            (false, false) => behind.iter().map(|real| json!({"name": format!("http.{real}.{bind}")})).collect(),
-            (true, false) => {
-                let (namespace, name) = self.gateway.split_once('/').unwrap_or_default();
-                vec![json!({"name": format!("https.{port}.{port_name}.{name}.{namespace}.{bind}")})]
-            }
+        let Self { port, gateway, is_https, .. } = self;
+        match (self.is_found_by_port(), is_https) {
+            (true, false) => vec![json!({ "portNumber": port })],
+            (true, true) => vec![json!({"gateway": gateway, "portNumber": port})],
+            (false, _) => self.named(behind),
         }
+    }
+
+    /// The same by their names, so that no other one is meant (pilot/pkg/model/gateway.go, `gatewayRDSRouteName`).
+    pub fn named(&self, behind: &BTreeSet<u16>) -> Vec<Value> {
+        let Self { port, port_name, .. } = self;
+        let bind = if self.bind.is_empty() { String::new() } else { format!(".{}", self.bind) };
+        if self.is_https {
+            let (namespace, name) = self.gateway.split_once('/').unwrap_or_default();
+            return vec![json!({"name": format!("https.{port}.{port_name}.{name}.{namespace}{bind}")})];
+        }
+        behind.iter().map(|real| json!({"name": format!("http.{real}{bind}")})).collect()
+    }
+
+    /// Whether a plain one has routes that these ports of HTTPS servers find too. Istio keeps the ports of configurations whose
+    /// names it cannot take apart in one list, and others by the port behind (`getTargetPortMap`).
+    pub fn is_met_by(&self, https: &BTreeSet<u16>, behind: &BTreeSet<u16>) -> bool {
+        let is_listed = !self.is_found_by_port() && !https.is_empty();
+        is_listed || https.contains(&self.port) || !https.is_disjoint(behind)
+    }
+
+    /// Whether Istio takes the name of its route configuration apart: not with an address behind it
+    /// (`ParseGatewayRDSRouteName`).
+    fn is_found_by_port(&self) -> bool {
+        self.bind.is_empty()
     }
 }
 
