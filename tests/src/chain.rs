@@ -46,7 +46,6 @@
 pub mod addresses;
 mod cluster;
 mod control;
-mod folder;
 mod identity;
 mod process;
 mod registry;
@@ -60,9 +59,9 @@ pub use registry::image;
 pub use running::Running;
 pub use start::Start;
 
+use crate::harness::folder::Folder;
 use crate::istio::{Proxy, ROOT, revealing};
 use cluster::Cluster;
-use folder::Folder;
 use registry::Registry;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -97,7 +96,7 @@ pub struct Chain {
 impl Chain {
     /// Starts one. Errors: a program that is missing, or ends, or does not serve in time.
     pub async fn start(setup: &Setup) -> Result<Self, String> {
-        let folder = Folder::new()?;
+        let folder = Folder::new("switchyard-chain-")?;
         let (at, store) = (folder.within("cluster")?, folder.within("registry")?);
         let (cluster, registry) = tokio::try_join!(Cluster::start(&at, setup.rbac), Registry::start(&store))?;
         cluster.kubectl(&["create", "namespace", ROOT]).await?;

@@ -8,6 +8,7 @@ mod certificates;
 mod client;
 mod echo;
 pub(crate) mod envoy;
+pub(crate) mod folder;
 pub(crate) mod keeper;
 mod ports;
 mod server_tls;

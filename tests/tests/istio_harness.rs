@@ -2,6 +2,9 @@
 
 #![cfg(not(target_family = "wasm"))]
 
+#[path = "istio_harness/killed.rs"]
+mod killed;
+
 use serde_json::{Value, json};
 use std::path::Path;
 use switchyard_tests::harness::{Echo, Request};

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
 use super::admin::Admin;
 use super::client::Response;
+use super::folder::Folder;
 use super::keeper::{self, Kept};
 use super::tools::envoy_binary;
 
@@ -71,8 +70,7 @@ impl Launch {
     /// 30 s; they end with the last lines of its log.
     pub async fn start(self) -> Result<Envoy, String> {
         let binary = self.binary.map_or_else(envoy_binary, Ok)?;
-        let folder =
-            TempDir::with_prefix("switchyard-envoy-").map_err(|error| format!("no temporary folder: {error}"))?;
+        let folder = Folder::new("switchyard-envoy-")?;
         let log = folder.path().join("envoy.log");
         let admin = folder.path().join("admin");
         let output = File::create(&log).map_err(|error| format!("`{}`: {error}", log.display()))?;
@@ -107,7 +105,7 @@ pub struct Envoy {
     admin: SocketAddr,
     log: PathBuf,
     // The log lies in it; removed after the process has ended, since fields are dropped in order.
-    _folder: TempDir,
+    _folder: Folder,
 }
 
 impl Envoy {

@@ -6,12 +6,12 @@ use super::istiod::Istiod;
 use super::proxy::Proxy;
 use super::routes::Routes;
 use super::sync::{dump, missing};
+use crate::harness::folder::Folder;
 use crate::harness::{Admin, Client, Echo, Envoy, Launch, Request, envoy_binary_of};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 /// How long manifests may take to reach a running Envoy: 0.2 s alone.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -21,12 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct IstioEnvoy {
     envoy: Envoy,
     proxy: Proxy,
-    _folder: TempDir,
+    _folder: Folder,
 }
 
 impl IstioEnvoy {
     pub(super) async fn start(istiod: &Istiod, proxy: &Proxy) -> Result<Self, String> {
-        let folder = TempDir::with_prefix("switchyard-proxy-").map_err(|error| error.to_string())?;
+        let folder = Folder::new("switchyard-proxy-")?;
         let config = folder.path().join("envoy.json");
         std::fs::write(&config, proxy.bootstrap(istiod.grpc()).to_string()).map_err(|error| error.to_string())?;
         let envoy = Launch::new(&config).binary(binary()?).start().await?;

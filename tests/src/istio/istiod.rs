@@ -3,6 +3,7 @@
 use super::ROOT;
 use super::envoy::IstioEnvoy;
 use super::proxy::Proxy;
+use crate::harness::folder::Folder;
 use crate::harness::keeper::{self, Kept};
 use crate::harness::tools::script;
 use crate::harness::{Client, free_port};
@@ -14,7 +15,6 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 /// How long it may take until it serves: it takes 0.2 s alone with few manifests, 1 s with 400 VirtualServices.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -90,7 +90,7 @@ pub struct Istiod {
     serving: Serving,
     version: AtomicU64,
     // Manifests, mesh configuration and log; removed after the process has ended, since fields are dropped in order.
-    folder: TempDir,
+    folder: Folder,
 }
 
 impl Istiod {
@@ -189,7 +189,7 @@ impl Istiod {
     }
 
     fn launch(binary: &Path, mesh_fields: &Value, manifests: &[Value]) -> Result<Self, String> {
-        let folder = TempDir::with_prefix("switchyard-istiod-").map_err(|error| format!("no folder: {error}"))?;
+        let folder = Folder::new("switchyard-istiod-")?;
         let path = folder.path();
         let serving = Serving::somewhere();
         fs::create_dir(path.join("config")).map_err(|error| error.to_string())?;

@@ -1,7 +1,7 @@
-//! The folder of a chain, which goes when this process goes.
+//! The folder of processes, which goes when this process goes.
 
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
@@ -15,9 +15,9 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes one. Errors: no room in the temporary folder, no `sh`.
-    pub fn new() -> Result<Self, String> {
-        let path = TempDir::with_prefix("switchyard-chain-").map_err(|error| format!("no folder: {error}"))?.keep();
+    /// Makes one whose name begins like this. Errors: no room in the temporary folder, no `sh`.
+    pub fn new(prefix: &str) -> Result<Self, String> {
+        let path = TempDir::with_prefix(prefix).map_err(|error| format!("no folder: {error}"))?.keep();
         // What writes into it may take a moment to die.
         let script = "trap '' INT TERM HUP; read -r _; n=0; \
             while ! rm -rf \"$1\" 2>/dev/null && [ $n -lt 50 ]; do n=$((n + 1)); sleep 0.1; done";
@@ -31,6 +31,11 @@ impl Folder {
             .spawn()
             .map_err(|error| format!("`sh` does not start: {error}"))?;
         Ok(Self { path, janitor })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// A new folder in it. Errors: one of that name is there.
