@@ -10,6 +10,7 @@ mod code;
 mod configured;
 mod embedded;
 mod envoy_filter;
+mod home;
 mod imported;
 mod mesh;
 mod owned;
@@ -28,6 +29,7 @@ mod workload;
 
 pub use applied::drifted;
 pub use code::{Code, Url};
+pub use home::home;
 pub use selection::{Selection, TargetKind};
 
 use crate::diagnostic::{Diagnostic, sort};

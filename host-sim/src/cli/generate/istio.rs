@@ -116,7 +116,7 @@ impl Args {
         };
         let selection = self.workload.or(self.gateway).or(self.target_ref).unwrap_or_default();
         let mut written = written.clone();
-        // The namespace of what is selected is the proxy's; only that of a Gateway's own pods is not told by it.
+        // The namespace of what is selected is the proxy's; only that of a Gateway's own pods is not told by it (`home`).
         if let Selection::Workload { namespace, .. } | Selection::Target { namespace, .. } = &selection {
             if let Some(other) = written.namespace.as_ref().filter(|other| *other != namespace) {
                 let message = format!("`--namespace {other}` and the selection in `{namespace}` are two namespaces");
@@ -152,9 +152,11 @@ impl Args {
                 PhaseName::Stats => Phase::Stats,
             }),
         };
-        let manifests = written.read()?;
+        let mut manifests = written.read()?;
         // What the mesh does by itself is not lost: nothing is refused for not being read.
         tell_unread(&manifests, &["Sidecar"]);
+        manifests.namespace =
+            istio::home(&manifests, written.namespace.as_deref(), &options, &settings).map_err(Failure::Invalid)?;
         let generated = istio::generate(&manifests, &options, &settings).map_err(Failure::Invalid)?;
         tell(&generated.warnings);
         for line in generated.notes.iter().chain(&replaces) {
