@@ -5,6 +5,8 @@
 
 #![cfg(not(target_family = "wasm"))]
 
+#[path = "istio_output/beside.rs"]
+mod beside;
 #[path = "istio_output/two.rs"]
 mod two;
 

@@ -18,7 +18,7 @@ const MESH: &str = "mesh";
 pub const EMBEDDED: &str = "switchyard.dev/embedded";
 
 /// The kind of a line for a VirtualService that was there, and of which nothing is embedded, such as for a host that the
-/// gateway does not serve.
+/// gateway does not serve; with digests of what decides that.
 pub const PASSED: &str = "Passed";
 
 /// One line, read.
@@ -41,7 +41,7 @@ pub fn lines(manifests: &Manifests, document: &Document) -> Vec<String> {
     let passed = manifests
         .of(Kind::VirtualService)
         .filter(|manifest| !is_embedded(manifest) && is_bound(manifest, &document.proxy.gateways))
-        .map(|manifest| format!("{PASSED} {}/{}", manifest.namespace, manifest.name));
+        .map(|manifest| written(&format!("{PASSED} {}/{}", manifest.namespace, manifest.name), &passing(manifest)));
     let rules = manifests.of(Kind::DestinationRule).filter(|manifest| is_for_known(manifest, document));
     let mut lines: Vec<_> = services.chain(rules).filter_map(line).chain(passed).collect();
     lines.sort();
@@ -70,9 +70,11 @@ pub fn covers(wide: &str, host: &str) -> bool {
 }
 
 fn line(manifest: &Manifest) -> Option<String> {
-    let digests = digests(manifest)?;
-    let fields: Vec<_> = digests.iter().map(|(field, digest)| format!("{field}={digest}")).collect();
-    Some(format!("{manifest} {}", fields.join(" ")))
+    Some(written(&manifest.to_string(), &digests(manifest)?))
+}
+
+fn written(what: &str, digests: &BTreeMap<String, String>) -> String {
+    digests.iter().fold(what.to_owned(), |line, (field, digest)| format!("{line} {field}={digest}"))
 }
 
 /// Reads what [`lines`] wrote; what is no such line is left out.
@@ -95,7 +97,16 @@ pub fn digests(manifest: &Manifest) -> Option<BTreeMap<String, String>> {
         Kind::DestinationRule => destination_rule(&spec),
         _ => return None,
     };
-    Some(fields.iter().map(|(field, value)| (field.clone(), digest(value))).collect())
+    Some(digests_of(&fields))
+}
+
+/// Those of what decides whether a VirtualService is in force at a proxy.
+pub fn passing(manifest: &Manifest) -> BTreeMap<String, String> {
+    digests_of(&with(&manifest.spec(), |field| matches!(field, "hosts" | "gateways" | "exportTo")))
+}
+
+fn digests_of(fields: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
+    fields.iter().map(|(field, value)| (field.clone(), digest(value))).collect()
 }
 
 /// The digest of a value, the same one for what the API server may make of it: it sorts fields, may leave out those

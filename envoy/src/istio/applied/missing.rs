@@ -1,6 +1,6 @@
 //! What a WasmPlugin does not embed, and would if it were generated now.
 
-use super::super::embedded::{covers, hashed, is_bound, is_for_known};
+use super::super::embedded::{Line, PASSED, covers, hashed, is_bound, is_for_known, passing};
 use super::super::owned;
 use super::{Plugin, name};
 use crate::diagnostic::Diagnostic;
@@ -19,14 +19,17 @@ pub fn missing(plugin: &Plugin<'_>, ours: &[Plugin<'_>], live: &Manifests) -> Ve
     let together: Vec<_> = ours.iter().filter(|other| filter(other) == filter(plugin)).collect();
     let is_known = |manifest: &Manifest| {
         let id = format!("{}/{}", manifest.namespace, manifest.name);
+        let is_service = manifest.kind == Kind::VirtualService;
         // Where the annotation is gone, the configuration says.
         let mut embedded = document.virtual_services.iter();
         let is_in = |one: &VirtualService| one.name == manifest.name && one.namespace == manifest.namespace;
-        if manifest.kind == Kind::VirtualService && embedded.any(is_in) {
+        if is_service && embedded.any(is_in) {
             return true;
         }
-        let mut lines = together.iter().flat_map(|one| &one.embedded).chain(&plugin.embedded);
-        lines.any(|line| line.name == id && (line.kind == manifest.kind_name || manifest.kind == Kind::VirtualService))
+        let lines = together.iter().flat_map(|one| &one.embedded).chain(&plugin.embedded);
+        let passes = |line: &Line| line.digests.is_empty() || line.digests == passing(manifest);
+        let mut own = lines.filter(|line| line.name == id);
+        own.any(|line| line.kind == manifest.kind_name || is_service && line.kind == PASSED && passes(line))
     };
     let seen = live.all.iter().filter(|manifest| is_visible(manifest, document) && !is_known(manifest));
     seen.filter_map(|manifest| match manifest.kind {
@@ -80,11 +83,24 @@ fn virtual_service(plugin: &Plugin<'_>, document: &Document, manifest: &Manifest
         let help = "generate again with it, and apply; or leave both to Istio: `switchyard.dev/embed: \"false\"`";
         return Some(manifest.error(&name(), &message).code("drifted").help(help));
     }
-    let would_be = !hosts.is_empty() && !owned::is_left(manifest) && (at_gateway || hosts.iter().any(same));
+    let taken = hosts.iter().find_map(|host| embedded().find(|(other, _)| other == host));
+    if owned::is_left(manifest) {
+        let (host, taker) = taken?;
+        let taker = format!("{}/{}", taker.namespace, taker.name);
+        let message =
+            format!("`{manifest}` is not embedded and has the host `{host}`, which `{taker}` takes and is, in `{own}`");
+        let help = "annotate both with `switchyard.dev/embed: \"false\"`, or none of them; generate and apply again";
+        return Some(manifest.error(&name(), &message).code("drifted").help(help));
+    }
+    let would_be = !hosts.is_empty() && (at_gateway || hosts.iter().any(same));
     would_be.then(|| {
         let message = format!("`{manifest}` would be embedded in `{own}` and is not");
-        let help =
-            "generate again with it, and apply; or leave it to Istio: annotate it with `switchyard.dev/embed: \"false\"`";
+        let other = taken.map(|(_, one)| format!("both `{}/{}` and it", one.namespace, one.name));
+        let help = format!(
+            "generate again with it, and apply; or leave {0} to Istio: annotate {1} with `switchyard.dev/embed: \"false\"`",
+            other.as_deref().unwrap_or("it"),
+            if other.is_some() { "both" } else { "it" }
+        );
         manifest.error(&name(), &message).code("drifted").help(help)
     })
 }

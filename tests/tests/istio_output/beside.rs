@@ -1,0 +1,94 @@
+//! What is in the cluster beside what was embedded: what of it `check --applied` misses in a plugin, and what it does not.
+
+use super::{checked, generated};
+
+/// A Gateway whose wildcard is embedded, a VirtualService for a host that it does not serve, and one in the mesh.
+const EDGE: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: shop, namespace: demo}
+spec: {ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: istio-ingressgateway, namespace: istio-system}
+spec: {selector: {istio: ingressgateway}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: demo}
+spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*.example.com']}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: wide, namespace: demo}
+spec: {hosts: ['*.example.com'], gateways: [edge], http: [{name: all, route: [{destination: {host: shop}}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: passed, namespace: demo}
+spec: {hosts: [a.example.org], gateways: [edge], http: [{name: all, directResponse: {status: 418}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop, namespace: demo}
+spec: {hosts: [shop], http: [{name: all, route: [{destination: {host: shop}}]}]}
+";
+
+/// What is said at the gateway, or in the mesh, of what is generated of these manifests, once they are others.
+fn changed(arguments: &[&str], change: impl Fn(&str) -> String) -> Vec<String> {
+    let plugins = generated(EDGE, arguments);
+    let live = change(EDGE);
+    assert_ne!(live, EDGE);
+    checked(&[&live, &plugins])
+}
+
+const GATEWAY: [&str; 2] = ["--gateway", "demo/edge"];
+const MESH: [&str; 2] = ["--namespace", "demo"];
+
+#[test]
+fn of_one_of_which_nothing_is_embedded_hosts_gateways_and_exports_are_known() {
+    let told = [
+        "error drifted metadata.name: requests for `new.example.com` of `VirtualService demo/passed` are taken by `*.example.com` of `demo/wide`, which `WasmPlugin istio-system/switchyard-demo.edge` embeds: in Istio the more exact host wins",
+    ];
+    assert_eq!(changed(&GATEWAY, |text| text.replace("a.example.org", "new.example.com")), told);
+    // What it does is not embedded.
+    assert_eq!(changed(&GATEWAY, |text| text.replace("418", "419")), [""; 0]);
+    assert_eq!(changed(&MESH, |text| text.replace("a.example.org", "new.example.com")), [""; 0]);
+    // A DestinationRule of the same name is another thing.
+    let rule = "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: new, namespace: demo}\nspec: {host: shop}\n";
+    let plugins = generated(&format!("{EDGE}{rule}"), &MESH);
+    let new = EDGE.replace("name: passed", "name: new").replace("a.example.org], gateways: [edge]", "shop]");
+    assert_eq!(
+        checked(&[&new, rule, &plugins]),
+        [
+            "error drifted metadata.name: `VirtualService demo/new` would be embedded in `WasmPlugin demo/switchyard` and is not"
+        ]
+    );
+}
+
+#[test]
+fn one_that_is_left_to_istio_shares_no_host_with_one_that_is_embedded() {
+    let beside = |plugin: &[&str], namespace: &str, spec: &str| {
+        let left = format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: left, namespace: {namespace}, annotations: {{switchyard.dev/embed: \"false\"}}}}\n\
+             spec: {{{spec}, http: [{{match: [{{uri: {{prefix: /a}}}}], directResponse: {{status: 418}}}}]}}\n"
+        );
+        changed(plugin, |text| format!("{text}{left}"))
+    };
+    let told = |host: &str, taker: &str, plugin: &str| {
+        [format!(
+            "error drifted metadata.name: `VirtualService demo/left` is not embedded and has the host `{host}`, which `{taker}` takes and is, in `WasmPlugin {plugin}`"
+        )]
+    };
+    assert_eq!(
+        beside(&GATEWAY, "demo", "gateways: [edge], hosts: ['*.example.com']"),
+        told("*.example.com", "demo/wide", "istio-system/switchyard-demo.edge")
+    );
+    assert_eq!(
+        beside(&MESH, "demo", "hosts: [shop]"),
+        told("shop.demo.svc.cluster.local", "demo/shop", "demo/switchyard")
+    );
+    assert_eq!(beside(&GATEWAY, "demo", "gateways: [edge], hosts: [b.example.org]"), [""; 0]);
+    assert_eq!(beside(&MESH, "other", "hosts: [shop]"), [""; 0]);
+}
