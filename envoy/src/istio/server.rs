@@ -92,10 +92,10 @@ impl Server<'_> {
         is_listed || https.contains(&self.port) || !https.is_disjoint(behind)
     }
 
-    /// Whether Istio takes the name of its route configuration apart: not with an address behind it
+    /// Whether Istio takes the name of its route configuration apart: not with an address behind it or another dot in it
     /// (`ParseGatewayRDSRouteName`).
     fn is_found_by_port(&self) -> bool {
-        self.bind.is_empty()
+        self.bind.is_empty() && !(self.is_https && self.port_name.contains('.'))
     }
 }
 
