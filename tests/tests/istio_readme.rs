@@ -201,6 +201,8 @@ async fn until(walk: &Walk<'_>, deployment: &str, host: &str, good: impl Fn(&See
 async fn working_set(walk: &mut Walk<'_>) {
     walk.next_rolls("kubectl apply -k manifests/base", &[]).await;
     walk.next("kubectl apply -k manifests/admission").await;
+    // Another account and image than here: followed in `istio_admission`.
+    walk.chapter.yaml("resources");
     // The API server learns of a policy a moment after it was applied. `admin` may do everything else.
     let denied = "`admin` may not write what Switchyard generated";
     let asked = format!("kubectl apply -k manifests/overlays/canary -l {OURS} --dry-run=server");

@@ -43,10 +43,7 @@ pub async fn others_are_refused(workshop: &Workshop) {
     })
     .await
     .unwrap();
-    let told = format!(
-        "`jane` may not write what Switchyard generated: only `{DEPLOYER}` may (ConfigMap \
-         `switchyard-system/switchyard-admission`)"
-    );
+    let told = format!("`jane` may not write what Switchyard generated: only `{DEPLOYER}` may");
     for kind in ["wasmplugins", "envoyfilters"] {
         let object = format!("{kind}.{} \"switchyard\" is forbidden", group(kind));
         assert!(refused.contains(&object), "{object}: {refused}");
