@@ -2,14 +2,12 @@
 //! that nothing of it need be right, or supported, here.
 
 use super::selection::{GATEWAY_API, Place, Target, api_gateway};
+use super::server::HTTP;
 use super::workload::number;
 use crate::manifest::{Kind, Manifest, Manifests};
 use crate::yaml::{Data, Entry, Node};
 use serde_json::Value;
 use std::collections::BTreeSet;
-
-/// Protocols of a server whose requests pass HTTP filters.
-const HTTP: [&str; 5] = ["HTTP", "HTTP2", "GRPC", "GRPC-WEB", "HTTPS"];
 
 /// The manifests for one target: Gateways that are not its own keep their names and have no servers.
 pub fn prepare(manifests: &Manifests, target: &Target) -> Manifests {

@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 use switchyard_filter::compile::resolve_gateway;
 use switchyard_filter::document::VirtualService;
 
+/// Protocols of a server whose requests pass HTTP filters (pkg/config/protocol/instance.go, `IsHTTP`).
+pub const HTTP: [&str; 6] = ["HTTP", "HTTP2", "HTTP_PROXY", "GRPC", "GRPC-WEB", "HTTPS"];
+
 /// Fields of `tls` that say who a client must be.
 const CLIENT: [&str; 9] = [
     "mode",
@@ -134,9 +137,7 @@ fn of_istio(manifest: &Manifest) -> Vec<Server<'_>> {
         let tls = server.get("tls").map(Node::to_json).unwrap_or_default();
         let mode = tls["mode"].as_str().unwrap_or("PASSTHROUGH").to_ascii_uppercase();
         let is_https = protocol == "HTTPS";
-        if !matches!(&*protocol, "HTTP" | "HTTP2" | "GRPC" | "GRPC-WEB" | "HTTPS")
-            || is_https && mode.ends_with("PASSTHROUGH")
-        {
+        if !HTTP.contains(&&*protocol) || is_https && mode.ends_with("PASSTHROUGH") {
             return None;
         }
         let shown: serde_json::Map<_, _> =
