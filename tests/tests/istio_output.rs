@@ -16,6 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use switchyard_envoy::manifest::{Input, read_sources};
+use switchyard_envoy::translate::Mesh;
 use switchyard_envoy::{istio, yaml};
 use tempfile::TempDir;
 
@@ -119,9 +120,14 @@ fn generated(manifests: &str, arguments: &[&str]) -> String {
 
 /// What `check --applied` says of a cluster that has all of these.
 fn checked(texts: &[&str]) -> Vec<String> {
+    checked_in(&Mesh::default(), texts)
+}
+
+/// The same in this mesh.
+fn checked_in(mesh: &Mesh, texts: &[&str]) -> Vec<String> {
     let input = Input { name: "live.yaml".into(), bytes: texts.join("\n---\n").into_bytes() };
     let live = read_sources(vec![input], None).unwrap();
-    let found = istio::drifted(&live, istio::ROOT_NAMESPACE).unwrap_or_else(|found| found);
+    let found = istio::drifted(&live, mesh).unwrap_or_else(|found| found);
     let severity = |error: bool| if error { "error" } else { "warning" };
     found
         .iter()
@@ -141,7 +147,7 @@ fn applied_in(root: &str, change: impl Fn(String) -> String) -> Vec<String> {
     let text = change(format!("{}\n---\n{}", read("manifests.yaml"), read("istio.yaml")));
     let input = Input { name: "live.yaml".into(), bytes: text.into_bytes() };
     let live = read_sources(vec![input], None).unwrap();
-    let found = istio::drifted(&live, root).unwrap_or_else(|found| found);
+    let found = istio::drifted(&live, &Mesh { root_namespace: root.into(), ..Mesh::default() }).unwrap_or_else(|found| found);
     found.iter().map(|one| format!("{} {}: {}", one.code, one.field, one.message)).collect()
 }
 

@@ -8,8 +8,10 @@ mod own;
 use super::embedded::{self, EMBEDDED, Line};
 use super::plugin::VIA;
 use super::seal::GENERATED;
+use super::workload::{Labels, pairs};
 use crate::diagnostic::{Diagnostic, sort};
 use crate::manifest::{Manifest, Manifests};
+use crate::translate::Mesh;
 use crate::yaml::{Node, Path};
 use std::collections::BTreeSet;
 use switchyard_filter::document::Document;
@@ -35,7 +37,7 @@ struct Plugin<'a> {
 ///
 /// # Errors
 /// None of them is ours.
-pub fn drifted(live: &Manifests, root_namespace: &str) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+pub fn drifted(live: &Manifests, mesh: &Mesh) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
     let mut found = vec![];
     let ours: Vec<_> = once(ours(live)).into_iter().map(|manifest| read(manifest, &mut found)).collect();
     if ours.is_empty() {
@@ -49,11 +51,11 @@ pub fn drifted(live: &Manifests, root_namespace: &str) -> Result<Vec<Diagnostic>
         // What another version noted is not compared.
         if !plugin.generated.is_empty() {
             found.extend(plugin.embedded.iter().flat_map(|line| embeds::drift(plugin, line, live)));
-            found.extend(missing::missing(plugin, &ours, live));
+            found.extend(missing::missing(plugin, &ours, live, mesh));
         }
     }
     for (index, one) in ours.iter().enumerate() {
-        found.extend(ours[index + 1..].iter().filter_map(|other| meeting::two(one, other, live, root_namespace)));
+        found.extend(ours[index + 1..].iter().filter_map(|other| meeting::two(one, other, live, &mesh.root_namespace)));
     }
     sort(&mut found);
     Ok(found)
@@ -107,6 +109,12 @@ fn document(plugin: &Manifest) -> (Option<Document>, Vec<Diagnostic>) {
     };
     let errors = errors.iter().map(told).collect();
     (read, errors)
+}
+
+/// The labels that a WasmPlugin asks for.
+fn labels(manifest: &Manifest) -> Labels {
+    let selector = manifest.node.get("spec").and_then(|spec| spec.get("selector"));
+    selector.and_then(|selector| selector.get("matchLabels")).map(pairs).unwrap_or_default()
 }
 
 fn text<'a>(manifest: &'a Manifest, path: &[&str]) -> Option<&'a str> {

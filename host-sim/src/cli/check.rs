@@ -96,11 +96,11 @@ impl Args {
             ReadError::Open(_) => Failure::File(error.to_string()),
             ReadError::Invalid(found) => Failure::Invalid(found),
         })?;
-        let root = match &self.root_namespace {
-            Some(root) => root.clone(),
-            None => self.manifests.options()?.mesh.root_namespace,
-        };
-        let found = drifted(&live, &root).map_err(Failure::Invalid)?;
+        let mut mesh = self.manifests.options()?.mesh;
+        if let Some(root) = &self.root_namespace {
+            mesh.root_namespace.clone_from(root);
+        }
+        let found = drifted(&live, &mesh).map_err(Failure::Invalid)?;
         match self.format {
             Format::Json => print_json(&counted_json(&found))?,
             Format::Sarif => print_json(&sarif(&found, &[]))?,

@@ -1,6 +1,7 @@
 //! What is in the cluster beside what was embedded: what of it `check --applied` misses in a plugin, and what it does not.
 
-use super::{checked, generated};
+use super::{checked, checked_in, generated};
+use switchyard_envoy::translate::{DefaultExport, Mesh};
 
 /// A Gateway whose wildcard is embedded, a VirtualService for a host that it does not serve, and one in the mesh.
 const EDGE: &str = "
@@ -91,4 +92,56 @@ fn one_that_is_left_to_istio_shares_no_host_with_one_that_is_embedded() {
     );
     assert_eq!(beside(&GATEWAY, "demo", "gateways: [edge], hosts: [b.example.org]"), [""; 0]);
     assert_eq!(beside(&MESH, "other", "hosts: [shop]"), [""; 0]);
+}
+
+#[test]
+fn what_istio_never_uses_there_is_not_missed() {
+    let rule = |namespace: &str, spec: &str, arguments: &[&str]| {
+        let rule = format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: new, namespace: {namespace}}}\n\
+             spec: {{{spec}, host: shop.demo.svc.cluster.local, trafficPolicy: {{loadBalancer: {{consistentHash: {{useSourceIp: true}}}}}}}}\n"
+        );
+        let found = changed(arguments, |text| format!("{text}{rule}"));
+        found.iter().filter(|line| line.contains("has requests hashed by would be embedded")).count()
+    };
+    let at_gateway = |namespace, spec| rule(namespace, spec, &GATEWAY);
+    // The destination's namespace, the root one, a third one.
+    assert_eq!(at_gateway("demo", "exportTo: ['*']"), 1);
+    assert_eq!(at_gateway("istio-system", "exportTo: ['*']"), 1);
+    assert_eq!(at_gateway("other", "exportTo: ['*']"), 0);
+    // For the destination's own callers.
+    let of_client = ["--workload", "demo/app=front"];
+    assert_eq!(rule("demo", "exportTo: ['.']", &of_client), 1);
+    assert_eq!(rule("istio-system", "exportTo: ['.']", &of_client), 0);
+    assert_eq!(rule("istio-system", "exportTo: [demo]", &of_client), 1);
+    for (labels, missed) in [("app: front", 1), ("app: back", 0), ("version: v1", 0)] {
+        let selector = format!("workloadSelector: {{matchLabels: {{{labels}}}}}");
+        assert_eq!(rule("demo", &selector, &of_client), missed, "{labels}");
+        assert_eq!(rule("istio-system", &selector, &of_client), 0, "{labels}");
+    }
+}
+
+#[test]
+fn what_the_mesh_says_of_exports_counts() {
+    let private = || DefaultExport::of(vec![".".into()]);
+    let mesh = Mesh { virtual_services: private(), destination_rules: private(), ..Mesh::default() };
+    let plugins = generated(EDGE, &MESH);
+    for (kind, spec) in [
+        ("VirtualService", "hosts: [shop.demo.svc.cluster.local], http: [{directResponse: {status: 418}}]"),
+        (
+            "DestinationRule",
+            "host: shop.demo.svc.cluster.local, trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true}}}",
+        ),
+    ] {
+        for (namespace, more, missed) in
+            [("istio-system", "", false), ("istio-system", "exportTo: ['*'], ", true), ("demo", "", true)]
+        {
+            let new = format!(
+                "---\napiVersion: networking.istio.io/v1\nkind: {kind}\nmetadata: {{name: new, namespace: {namespace}}}\nspec: {{{more}{spec}}}\n"
+            );
+            let all = [EDGE, &new, &plugins];
+            assert_eq!(checked_in(&mesh, &all).len(), usize::from(missed), "{new}");
+            assert_eq!(checked(&all).len(), 1, "{new}");
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! Two WasmPlugins of ours at one workload.
 
 use super::super::plugin::filter_in;
-use super::super::workload::{Labels, contradict, pairs};
-use super::{Plugin, json_of, name, own};
+use super::super::workload::{Labels, contradict};
+use super::{Plugin, json_of, labels, name, own};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::manifest::{Manifest, Manifests};
 use crate::translate::selects;
@@ -110,8 +110,7 @@ fn targets(manifest: &Manifest) -> BTreeSet<(String, String, String)> {
 /// behind it, and nothing else; what targets something is for proxies of the Gateway API alone (`ShouldAttachPolicy`).
 fn selected(manifest: &Manifest, targets: &BTreeSet<(String, String, String)>) -> Vec<Labels> {
     if targets.is_empty() {
-        let selector = manifest.node.get("spec").and_then(|spec| spec.get("selector"));
-        return vec![selector.and_then(|selector| selector.get("matchLabels")).map(pairs).unwrap_or_default()];
+        return vec![labels(manifest)];
     }
     // Ours for a waypoint have none.
     let is_for_gateways = !json_of(manifest, "match").is_null();

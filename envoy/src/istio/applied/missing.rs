@@ -2,15 +2,17 @@
 
 use super::super::embedded::{Line, PASSED, covers, hashed, is_bound, is_for_known, passing};
 use super::super::owned;
-use super::{Plugin, name};
+use super::super::workload::pairs;
+use super::{Plugin, json_of, labels, name, text};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{Kind, Manifest, Manifests};
+use crate::translate::{Mesh, selects};
 use serde_json::Value;
 use switchyard_filter::compile::resolve;
-use switchyard_filter::document::{Document, VirtualService};
+use switchyard_filter::document::{Document, Service, VirtualService};
 
 /// VirtualServices and DestinationRules that are missing in a plugin that embeds some.
-pub fn missing(plugin: &Plugin<'_>, ours: &[Plugin<'_>], live: &Manifests) -> Vec<Diagnostic> {
+pub fn missing(plugin: &Plugin<'_>, ours: &[Plugin<'_>], live: &Manifests, mesh: &Mesh) -> Vec<Diagnostic> {
     let Some(document) = plugin.document.as_ref().filter(|document| !document.virtual_services.is_empty()) else {
         return vec![];
     };
@@ -31,24 +33,57 @@ pub fn missing(plugin: &Plugin<'_>, ours: &[Plugin<'_>], live: &Manifests) -> Ve
         let mut own = lines.filter(|line| line.name == id);
         own.any(|line| line.kind == manifest.kind_name || is_service && line.kind == PASSED && passes(line))
     };
-    let seen = live.all.iter().filter(|manifest| is_visible(manifest, document) && !is_known(manifest));
-    seen.filter_map(|manifest| match manifest.kind {
-        Kind::VirtualService => virtual_service(plugin, document, manifest),
-        Kind::DestinationRule => destination_rule(plugin, document, manifest),
+    let found = live.all.iter().filter(|manifest| !is_known(manifest)).map(|manifest| match manifest.kind {
+        Kind::VirtualService if is_visible(manifest, document, mesh) => virtual_service(plugin, document, manifest),
+        Kind::DestinationRule if is_used(manifest, plugin, document, mesh) => {
+            destination_rule(plugin, document, manifest)
+        }
         _ => None,
-    })
-    .collect()
+    });
+    found.flatten().collect()
 }
 
-/// Whether it is exported to the proxy's namespace.
-fn is_visible(manifest: &Manifest, document: &Document) -> bool {
-    let spec = manifest.spec();
-    let to: Vec<_> = spec["exportTo"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let namespace = Some(&document.proxy.namespace).filter(|own| !own.is_empty()).unwrap_or(&document.namespace);
-    to.is_empty()
-        || to.contains(&"*")
-        || to.contains(&namespace.as_str())
-        || to.contains(&".") && manifest.namespace == *namespace
+/// Whether a VirtualService is exported to the proxy's namespace.
+fn is_visible(manifest: &Manifest, document: &Document, mesh: &Mesh) -> bool {
+    let to = mesh.virtual_services.or_default(&exports(manifest));
+    let namespace = namespace(document);
+    to.is_empty() || to.iter().any(|to| to == "*" || *to == namespace || to == "." && manifest.namespace == namespace)
+}
+
+/// Whether a DestinationRule can count there: of the namespaces of the proxy and of the destination and of the root one
+/// (istio.md 2.0), and one for some proxies for those of its own (`subset::select::effective`).
+fn is_used(manifest: &Manifest, plugin: &Plugin<'_>, document: &Document, mesh: &Mesh) -> bool {
+    let (own, to) = (namespace(document), exports(manifest));
+    let is_to = |name: &str| to.iter().any(|to| to == name);
+    let is_own = manifest.namespace == own;
+    let selector = manifest.node.get("spec").and_then(|spec| spec.get("workloadSelector"));
+    if let Some(selector) = selector.filter(|selector| !selector.is_null()) {
+        let wanted = selector.get("matchLabels").map(pairs).unwrap_or_default();
+        return is_own && selects(&wanted, &labels(plugin.manifest));
+    }
+    if is_own {
+        return to.is_empty() || is_to("*") || is_to(".") || is_to(&own);
+    }
+    let host = resolve(text(manifest, &["spec", "host"]).unwrap_or_default(), &manifest.namespace, &document.domain);
+    let end = format!(".svc.{}", document.domain);
+    // Where a ServiceEntry lies, its host does not tell.
+    let is_there = |service: &Service| {
+        let name = service.host.strip_suffix(&end).and_then(|name| name.rsplit_once('.'));
+        covers(&host, &service.host) && name.is_none_or(|(_, namespace)| namespace == manifest.namespace)
+    };
+    let is_near = manifest.namespace == mesh.root_namespace || document.services.iter().any(is_there);
+    is_near && if to.is_empty() { !mesh.destination_rules.is_private() } else { is_to("*") || is_to(&own) }
+}
+
+fn exports(manifest: &Manifest) -> Vec<String> {
+    let to = json_of(manifest, "exportTo");
+    to.as_array().into_iter().flatten().filter_map(|to| Some(to.as_str()?.to_owned())).collect()
+}
+
+/// That of the proxies.
+fn namespace(document: &Document) -> String {
+    let proxy = &document.proxy.namespace;
+    if proxy.is_empty() { document.namespace.clone() } else { proxy.clone() }
 }
 
 fn virtual_service(plugin: &Plugin<'_>, document: &Document, manifest: &Manifest) -> Option<Diagnostic> {
@@ -83,9 +118,9 @@ fn virtual_service(plugin: &Plugin<'_>, document: &Document, manifest: &Manifest
         let help = "generate again with it, and apply; or leave both to Istio: `switchyard.dev/embed: \"false\"`";
         return Some(manifest.error(&name(), &message).code("drifted").help(help));
     }
-    let taken = hosts.iter().find_map(|host| embedded().find(|(other, _)| other == host));
+    let shared = hosts.iter().find_map(|host| embedded().find(|(other, _)| other == host));
     if owned::is_left(manifest) {
-        let (host, taker) = taken?;
+        let (host, taker) = shared?;
         let taker = format!("{}/{}", taker.namespace, taker.name);
         let message =
             format!("`{manifest}` is not embedded and has the host `{host}`, which `{taker}` takes and is, in `{own}`");
@@ -95,7 +130,7 @@ fn virtual_service(plugin: &Plugin<'_>, document: &Document, manifest: &Manifest
     let would_be = !hosts.is_empty() && (at_gateway || hosts.iter().any(same));
     would_be.then(|| {
         let message = format!("`{manifest}` would be embedded in `{own}` and is not");
-        let other = taken.map(|(_, one)| format!("both `{}/{}` and it", one.namespace, one.name));
+        let other = shared.map(|(_, one)| format!("both `{}/{}` and it", one.namespace, one.name));
         let help = format!(
             "generate again with it, and apply; or leave {0} to Istio: annotate {1} with `switchyard.dev/embed: \"false\"`",
             other.as_deref().unwrap_or("it"),
