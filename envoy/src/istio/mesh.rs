@@ -74,7 +74,8 @@ fn serves_http(server: &Node) -> bool {
     let field = |node: &Node, name: &str| node.get(name).and_then(Node::as_str).map(str::to_ascii_uppercase);
     let protocol = server.get("port").and_then(|port| field(port, "protocol")).unwrap_or_default();
     let tls = server.get("tls");
-    let redirects = tls.and_then(|tls| tls.get("httpsRedirect")).map(Node::to_json) == Some(Value::Bool(true));
+    let asks = tls.and_then(|tls| tls.get("httpsRedirect")).map(Node::to_json) == Some(Value::Bool(true));
+    let redirects = asks && protocol != "HTTPS";
     let passes = tls.and_then(|tls| field(tls, "mode")).is_some_and(|mode| mode.ends_with("PASSTHROUGH"));
     // What is no protocol at all is told.
     let is_tcp = matches!(protocol.as_str(), "TCP" | "TLS" | "MONGO" | "MYSQL" | "REDIS" | "UDP");

@@ -46,7 +46,7 @@ pub struct Server<'a> {
     bind: String,
     /// Whether TLS ends here, which gives it routes of its own (istio.md 3).
     pub is_https: bool,
-    /// Whether it sends everything to HTTPS.
+    /// Whether it sends everything to HTTPS; one for HTTPS serves it.
     pub redirects: bool,
     /// Its hosts.
     pub hosts: Vec<ServedHost>,
@@ -150,7 +150,7 @@ fn of_istio(manifest: &Manifest) -> Vec<Server<'_>> {
             port_name: text(port, "name").to_owned(),
             bind: text(server, "bind").to_owned(),
             is_https,
-            redirects: tls["httpsRedirect"] == true,
+            redirects: !is_https && tls["httpsRedirect"] == true,
             hosts: server
                 .get("hosts")
                 .map(Node::items)
