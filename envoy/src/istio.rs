@@ -12,6 +12,7 @@ mod embedded;
 mod envoy_filter;
 mod home;
 mod imported;
+mod joined;
 mod mesh;
 mod owned;
 mod plugin;
@@ -142,6 +143,7 @@ pub fn generate(manifests: &Manifests, options: &Options, settings: &Settings) -
     })?;
     let workloads = workload::all(manifests);
     let servers = server::all(manifests, &target, &workloads);
+    let listening = ports::Listening::new(manifests, &target, &servers, &workloads);
     let mut notes = notes(settings, &target);
     notes.extend(sidecars::doubt(manifests, &settings.selection, &target, &workloads).map_err(|mut found| {
         found.append(&mut wrong);
@@ -150,7 +152,7 @@ pub fn generate(manifests: &Manifests, options: &Options, settings: &Settings) -
     let mut options = Options { around: Around::Mesh, ..options.clone() };
     options.labels.extend(target.labels.clone());
     let (mut configured, mut warnings) =
-        configured::all(manifests, &options, settings, &target).map_err(|mut found| {
+        configured::all(manifests, &options, settings, &target, (&servers, &listening)).map_err(|mut found| {
             found.append(&mut wrong);
             sort(&mut found);
             found
@@ -164,10 +166,12 @@ pub fn generate(manifests: &Manifests, options: &Options, settings: &Settings) -
             FailStrategy::Reload
         }
     };
-    wrong.extend(shared::unguarded(&configured, &servers));
-    warnings.extend(shared::beside(&configured, &servers, &target));
+    let (refused, told) = shared::elsewhere(&configured, &servers, &target, &listening);
+    wrong.extend(refused);
+    warnings.extend(told);
+    warnings.extend(shared::beside(&configured, &servers, &target, &listening));
     warnings.extend(wildcards::taking(manifests, &configured, settings.via));
-    let settled = ports::settle(&mut configured, manifests, &target, &servers, &workloads).unwrap_or_else(|found| {
+    let settled = ports::settle(&mut configured, &target, &servers, &listening).unwrap_or_else(|found| {
         wrong.extend(found);
         ports::Settled::default()
     });

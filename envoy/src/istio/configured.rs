@@ -1,7 +1,9 @@
 //! The filter's configurations: one for all ports where the policy does not hang on the port, else one for each.
 
+use super::ports::Listening;
 use super::selection::{GATEWAY_API, Place, Target};
-use super::{Settings, Via, imported, mesh, owned, tags};
+use super::server::Server;
+use super::{Settings, Via, imported, joined, mesh, owned, tags};
 use crate::bootstrap::too_many_mirrors;
 use crate::diagnostic::{Diagnostic, sort};
 use crate::manifest::{Kind, Manifest, Manifests};
@@ -42,8 +44,10 @@ pub fn all(
     options: &Options,
     settings: &Settings,
     target: &Target,
+    (servers, listening): (&[Server<'_>], &Listening),
 ) -> Result<(Vec<Configured>, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut prepared = mesh::prepare(manifests, target);
+    joined::renumber(&mut prepared, listening);
     let hidden = match settings.via {
         Via::ClusterHeader => {
             imported::hide(&mut prepared, manifests, target, &settings.root_namespace, &options.domain)
@@ -54,7 +58,7 @@ pub fn all(
     let mut warnings = of_mesh(model.warnings().to_vec());
     warnings.extend(hidden.told);
     let routes = http_route_hosts(manifests, options, target);
-    let https_ports = mesh::https_ports(manifests, target);
+    let https_ports = mesh::https_ports(manifests, target).into_iter().map(|port| listening.of(port)).collect();
     let (configured, asks_for_port) = match settings.via {
         Via::Tags => {
             let tagging = Tagging { target, routes: &routes };
@@ -100,6 +104,10 @@ pub fn all(
             (made, asks)
         }
     };
+    let unknown = if asks_for_port { joined::asked_for(servers, target, listening) } else { vec![] };
+    if !unknown.is_empty() {
+        return Err(unknown);
+    }
     let grouped = grouped(configured.into_iter().filter(|one| has_work(&one.document)).collect(), asks_for_port);
     sort(&mut warnings);
     // A tag is the same one on every port.

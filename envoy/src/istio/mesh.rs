@@ -151,7 +151,7 @@ fn text(span: crate::source::Span, value: &str) -> Node {
     Node { data: Data::Scalar { value: value.into(), raw: value.into() }, span }
 }
 
-fn entry_mut<'a>(node: &'a mut Node, key: &str) -> Option<&'a mut Node> {
+pub(super) fn entry_mut<'a>(node: &'a mut Node, key: &str) -> Option<&'a mut Node> {
     let Data::Map(entries) = &mut node.data else { return None };
     entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value)
 }
@@ -164,7 +164,7 @@ fn remove(node: &mut Node, key: &str) -> bool {
     entries.len() < before
 }
 
-fn set(node: &mut Node, key: &str, value: Node) {
+pub(super) fn set(node: &mut Node, key: &str, value: Node) {
     remove(node, key);
     let Data::Map(entries) = &mut node.data else { return };
     entries.push(Entry { key: key.into(), key_span: value.span, value });

@@ -15,13 +15,73 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The label of a Service that Istio does not look behind.
 const AS_IT_IS: &str = "experimental.istio.io/disable-gateway-port-translation";
 
+/// Where the proxies of a target listen for each port that servers write, theirs and those of others on the same pods.
+#[derive(Debug, Default)]
+pub struct Listening {
+    /// The listening ports.
+    behind: BTreeMap<u16, BTreeSet<u16>>,
+    /// Of ports that are one listener, the one that stands for all of them; others are not here.
+    joined: BTreeMap<u16, u16>,
+    /// Ports of which nobody says where they are.
+    wrong: BTreeMap<u16, Diagnostic>,
+    /// Whether a Service tells.
+    is_told: bool,
+}
+
+impl Listening {
+    /// As Istio finds them (pilot/pkg/model/gateway.go, `resolvePorts`).
+    pub fn new(manifests: &Manifests, target: &Target, servers: &[Server<'_>], workloads: &[Workload<'_>]) -> Self {
+        let services = services(manifests, target, workloads);
+        let mut all = Self { is_told: !services.is_empty(), ..Self::default() };
+        for port in servers.iter().map(|server| server.port).collect::<BTreeSet<_>>() {
+            match behind(&services, workloads, port) {
+                // Istio takes a port that none of them has as it is.
+                Ok(found) if found.is_empty() => all.behind.insert(port, BTreeSet::from([port])),
+                Ok(found) => all.behind.insert(port, found),
+                Err(found) => {
+                    all.wrong.insert(port, *found);
+                    None
+                }
+            };
+        }
+        // One of the target's own stands for the others.
+        let is_own = |port: u16| servers.iter().any(|server| server.port == port && server.is_of(target));
+        let mut ports: Vec<u16> = all.behind.keys().copied().collect();
+        ports.sort_by_key(|port| (!is_own(*port), *port));
+        for (index, port) in ports.iter().enumerate() {
+            let meets = |other: &&u16| !all.behind[*other].is_disjoint(&all.behind[port]);
+            if let Some(first) = ports[..index].iter().find(meets) {
+                let first = all.of(*first);
+                let found = all.behind[port].clone();
+                all.joined.insert(*port, first);
+                all.behind.entry(first).or_default().extend(found);
+            }
+        }
+        all
+    }
+
+    /// The port by which the listener of a server's port is known here.
+    pub fn of(&self, port: u16) -> u16 {
+        self.joined.get(&port).copied().unwrap_or(port)
+    }
+}
+
 /// Where the ports of a gateway's servers are.
 #[derive(Debug, Default)]
 pub struct Settled {
     /// The ports at which it listens for each of its servers' ports.
     pub behind: BTreeMap<u16, BTreeSet<u16>>,
+    /// Of ports that are one listener, the one that stands for all of them.
+    joined: BTreeMap<u16, u16>,
     /// What to know.
     pub note: Option<String>,
+}
+
+impl Settled {
+    /// The port by which the listener of a server's port is known here.
+    pub fn of(&self, port: u16) -> u16 {
+        self.joined.get(&port).copied().unwrap_or(port)
+    }
 }
 
 /// Says at which ports each configuration counts.
@@ -30,10 +90,9 @@ pub struct Settled {
 /// A Service sends to a port that has only a name, which no container here tells.
 pub fn settle(
     configured: &mut [Configured],
-    manifests: &Manifests,
     target: &Target,
     servers: &[Server<'_>],
-    workloads: &[Workload<'_>],
+    listening: &Listening,
 ) -> Result<Settled, Vec<Diagnostic>> {
     if !target.is_gateway() {
         for one in configured {
@@ -47,31 +106,24 @@ pub fn settle(
     if target.place == Place::GatewayApi && configured.len() == 1 && !redirects {
         return Ok(Settled::default());
     }
-    let (mut settled, mut unknown, mut wrong) = (Settled::default(), BTreeSet::new(), vec![]);
-    let services = services(manifests, target, workloads);
-    for port in configured.iter().flat_map(|one| &one.ports) {
-        if services.is_empty() {
-            unknown.insert(*port);
-        }
-        match behind(&services, workloads, *port) {
-            // Istio takes a port that none of them has as it is.
-            Ok(found) if found.is_empty() => settled.behind.insert(*port, BTreeSet::from([*port])),
-            Ok(found) => settled.behind.insert(*port, found),
-            Err(found) => {
-                wrong.push(*found);
-                None
-            }
-        };
-    }
+    let ports: BTreeSet<u16> = configured.iter().flat_map(|one| one.ports.iter().copied()).collect();
+    let is_written = |port: &&u16| ports.contains(&listening.of(**port));
+    let mut wrong: Vec<_> =
+        listening.wrong.iter().filter(|(port, _)| is_written(port)).map(|(_, found)| found.clone()).collect();
     if !wrong.is_empty() {
         wrong.dedup();
         return Err(wrong);
     }
+    let mut settled = Settled { joined: listening.joined.clone(), ..Settled::default() };
+    for port in &ports {
+        let behind = listening.behind.get(port).cloned().unwrap_or_else(|| BTreeSet::from([*port]));
+        settled.behind.insert(*port, behind);
+    }
     for one in configured {
         one.matched = one.ports.iter().filter_map(|port| settled.behind.get(port)).flatten().copied().collect();
     }
-    let unknown: Vec<_> = unknown.iter().map(ToString::to_string).collect();
-    if !unknown.is_empty() {
+    if !listening.is_told && !ports.is_empty() {
+        let unknown: Vec<_> = ports.iter().map(ToString::to_string).collect();
         settled.note = Some(format!(
             "warning: no Service of these manifests is the gateway's, so nothing says where it listens for port {}: Istio goes \
              by the Service's `targetPort`, so add it to the manifests if that is another one",

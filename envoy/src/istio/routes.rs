@@ -36,10 +36,12 @@ impl Routes {
         let (mut own, mut off, mut on) = (vec![], vec![], vec![]);
         let none = BTreeSet::new();
         let ports: BTreeSet<u16> = configured.iter().flat_map(|one| one.ports.iter().copied()).collect();
-        let on_port = |port| servers.iter().filter(move |one| one.is_of(target) && one.port == port && !one.redirects);
-        let is_https = |server: &&Server<'_>| server.is_https;
+        // Servers whose ports differ may be one listener.
+        let here = |port| servers.iter().filter(move |one| settled.of(one.port) == port && !one.redirects);
+        let on_port = |port| here(port).filter(|one| one.is_of(target));
+        let ends_tls = |port: &&u16| on_port(**port).any(|one| one.is_https);
         let https: BTreeSet<u16> =
-            ports.iter().flat_map(|port| on_port(*port)).filter(is_https).map(|one| one.port).collect();
+            ports.iter().filter(ends_tls).flat_map(|port| here(*port)).map(|one| one.port).collect();
         for port in ports {
             let filters: BTreeSet<_> = configured
                 .iter()
@@ -47,9 +49,9 @@ impl Routes {
                 .filter(|(one, _)| one.ports.contains(&port))
                 .map(|(_, name)| filter_name(target, name))
                 .collect();
-            off.extend(
-                on_port(port).filter(is_https).map(|one| (json!({"portNumber": one.port}), filters.clone(), false)),
-            );
+            if on_port(port).any(|one| one.is_https) {
+                off.extend(here(port).map(|one| (json!({"portNumber": one.port}), filters.clone(), false)));
+            }
             let behind = settled.behind.get(&port).unwrap_or(&none);
             for server in on_port(port) {
                 let found = server.route_configurations(behind);

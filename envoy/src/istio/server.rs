@@ -43,7 +43,7 @@ pub struct Server<'a> {
     /// The port's name.
     port_name: String,
     /// The address, where it has one of its own.
-    bind: String,
+    pub bind: String,
     /// Whether TLS ends here, which gives it routes of its own (istio.md 3).
     pub is_https: bool,
     /// Whether it sends everything to HTTPS; one for HTTPS serves it.
@@ -64,6 +64,16 @@ impl Server<'_> {
     pub fn serves(&self, service: &VirtualService, host: &str) -> bool {
         let bound = service.gateways.iter().any(|one| resolve_gateway(one, &service.namespace) == self.gateway);
         bound && self.hosts.iter().any(|own| own.allows(&service.namespace) && covers(&own.host, host))
+    }
+
+    /// Whether requests come from it: not where all are sent to HTTPS.
+    pub fn has_requests(&self) -> bool {
+        self.is_https || !self.redirects
+    }
+
+    /// Whether Istio has one route configuration for both: that of the plain ones of a listener.
+    pub fn shares_routes(&self, other: &Self) -> bool {
+        !self.is_https && !other.is_https && self.bind == other.bind
     }
 
     /// What an EnvoyFilter finds its route configurations by, with the ports at which the gateway listens: plain servers of a
