@@ -14,6 +14,7 @@ mod home;
 mod imported;
 mod joined;
 mod mesh;
+mod narrowed;
 mod owned;
 mod plugin;
 mod ports;
@@ -171,6 +172,7 @@ pub fn generate(manifests: &Manifests, options: &Options, settings: &Settings) -
     warnings.extend(told);
     warnings.extend(shared::beside(&configured, &servers, &target, &listening));
     warnings.extend(wildcards::taking(manifests, &configured, settings.via));
+    warnings.extend(narrowed::told(manifests, &configured, &target));
     let settled = ports::settle(&mut configured, &target, &servers, &listening).unwrap_or_else(|found| {
         wrong.extend(found);
         ports::Settled::default()

@@ -3,7 +3,7 @@
 use super::ports::Listening;
 use super::selection::{GATEWAY_API, Place, Target};
 use super::server::Server;
-use super::{Settings, Via, imported, joined, mesh, owned, tags};
+use super::{Settings, Via, imported, joined, mesh, narrowed, owned, tags};
 use crate::bootstrap::too_many_mirrors;
 use crate::diagnostic::{Diagnostic, sort};
 use crate::manifest::{Kind, Manifest, Manifests};
@@ -186,6 +186,9 @@ impl Deciding<'_> {
         let listener = embedded.listener(proxy)?;
         let mut wrong = too_many_mirrors(&listener);
         let mut document = listener.document.clone();
+        if self.target.place == Place::Sidecar && proxy.port.is_none() && narrowed::has_wildcards(&document) {
+            narrowed::narrow(&mut document, &whole.listener(proxy)?.document, embedded.services());
+        }
         if document.on_unmatched == OnUnmatched::NotFound {
             let message =
                 "`onUnmatched: notFound` would answer 404 for every host of the mesh that the policy does not name";
