@@ -284,7 +284,7 @@ async fn the_role_is_enough_for_the_overlays_and_no_more(chain: &Chain) {
 }
 
 /// The kustomization that README has for another account and another image, in force also when the binding was gone for a
-/// while: with a ConfigMap as its parameter an API server would keep to the values of before.
+/// while: with a `ConfigMap` as its parameter an API server would keep to the values of before.
 async fn who_and_what_is_guarded_is_readers_to_say(chain: &Chain) {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
     let text = readme.split("```yaml\n").find(|text| text.starts_with("resources: [../manifests/admission]\n"));

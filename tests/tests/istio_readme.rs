@@ -75,10 +75,15 @@ async fn observe(walk: &mut Walk<'_>) -> BTreeMap<usize, String> {
         let seen = walk.pods.ask("productcatalog", &user(MESH, "/v1/catalogDetail", number)).await;
         assert_eq!((seen.status, &*seen.route), (200, "path-v1"));
     }
+    // What no rule decides is told too, and is no rule's agreement. What is called here, and others, tell nothing.
+    walk.pods.ask("productcatalog", &user("elsewhere.example.com", PATH, 0)).await;
+    let told = logging(walk, "productcatalog").await;
+    assert!(told.iter().any(|name| name.ends_with("_3000")) && !told.contains(&"virtualInbound".into()), "{told:?}");
+    assert_eq!(logging(walk, "catalogdetail-v1").await, Vec::<String>::new());
     let log = eventually(PATIENCE, async || {
         let log = walk.pods.proxy("productcatalog").log();
         match log.lines().filter(|line| line.starts_with("switchyard ")).count() {
-            all if all == USERS + OF_V1 => Ok(log),
+            all if all == USERS + OF_V1 + 1 => Ok(log),
             some => Err(format!("{some} lines of the access log")),
         }
     });
@@ -95,6 +100,14 @@ async fn observe(walk: &mut Walk<'_>) -> BTreeMap<usize, String> {
     let decided: BTreeMap<usize, String> = log.lines().filter_map(of_user).collect();
     assert_eq!(decided.len(), USERS);
     decided
+}
+
+/// The listeners of a proxy that write README's access log.
+async fn logging(walk: &Walk<'_>, deployment: &str) -> Vec<String> {
+    let all = walk.pods.proxy(deployment).dump("dynamic_listeners").await.unwrap();
+    let all = all["configs"].as_array().unwrap();
+    let telling = all.iter().filter(|one| one.to_string().contains("switchyard %FILTER_STATE("));
+    telling.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
 }
 
 /// What README says about each rule's agreement with Istio's choice.
@@ -132,7 +145,9 @@ async fn fates(walk: &Walk<'_>, deployment: &str) -> BTreeMap<usize, String> {
 async fn enforce(walk: &mut Walk<'_>, decided: &BTreeMap<usize, String>) {
     walk.next("switchyard generate").await;
     walk.next_rolls("kubectl apply -f target/readme/istio.yaml", &[]).await;
+    walk.next_rolls("kubectl delete -k manifests/observe", &[]).await;
     walk.pods.synced("productcatalog").await;
+    assert_eq!(logging(walk, "productcatalog").await, Vec::<String>::new());
     assert_eq!(fates(walk, "productcatalog").await, *decided, "what it said is what it does");
     let elsewhere = walk.pods.ask("catalogdetail-v1", &user(MESH, PATH, 1)).await;
     assert_eq!((&*elsewhere.route, elsewhere.tag), ("rest", None), "nobody decides there but Istio");
