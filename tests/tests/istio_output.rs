@@ -197,9 +197,17 @@ fn what_has_drifted_is_named_with_its_field() {
             1,
         )
     };
+    let another = "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, namespace: a}\nspec: {}\n";
+    assert_eq!(
+        applied(|text| format!("{}{another}", gone(text))),
+        ["drifted metadata.name: the VirtualService `demo/shop`, which `WasmPlugin demo/switchyard` embeds, is gone"]
+    );
+    // Who asks for some kinds only learns which are missing.
     assert_eq!(
         applied(gone),
-        ["drifted metadata.name: the VirtualService `demo/shop`, which `WasmPlugin demo/switchyard` embeds, is gone"]
+        [
+            "drifted metadata.name: VirtualServices were not looked at, since there is none here: the VirtualService `demo/shop`, which `WasmPlugin demo/switchyard` embeds, was not asked for or is gone"
+        ]
     );
 }
 
@@ -330,6 +338,12 @@ fn what_is_to_be_left_to_istio_by_now_is_told() {
     );
     let owner = "kind: VirtualService\nmetadata: {ownerReferences: [{apiVersion: flagger.app/v1beta1, kind: Canary, name: shop}], name: shop, namespace: demo";
     assert_eq!(applied(edit(own, owner)), expected);
+    // What `generate` refuses.
+    let neither = "kind: VirtualService\nmetadata: {annotations: {switchyard.dev/embed: \"False\"}, name: shop, namespace: demo";
+    assert_eq!(
+        applied(edit(own, neither)),
+        ["invalid-field metadata.annotations[\"switchyard.dev/embed\"]: `False` is neither `true` nor `false`"]
+    );
 }
 
 /// The same with one more resource.

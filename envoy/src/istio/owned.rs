@@ -17,13 +17,7 @@ pub fn split(manifests: &Manifests) -> Result<(Manifests, BTreeSet<String>), Vec
     let mut left = BTreeSet::new();
     let mut embedded = manifests.clone();
     for manifest in manifests.of(Kind::VirtualService) {
-        let annotation = manifest.annotations.get(EMBED).map(String::as_str);
-        if let Some(value) = annotation.filter(|value| !matches!(*value, "true" | "false")) {
-            let path = Path::root().field("metadata").field("annotations").field(EMBED);
-            let mut found = manifest.error(&path, &format!("`{value}` is neither `true` nor `false`"));
-            found.help = did_you_mean(value, ["true", "false"]).or_else(|| Some("write `\"false\"`".into()));
-            wrong.push(found);
-        }
+        wrong.extend(neither(manifest));
         if is_left(manifest) {
             left.insert(id(manifest));
         }
@@ -36,6 +30,15 @@ pub fn split(manifests: &Manifests) -> Result<(Manifests, BTreeSet<String>), Vec
         wrong.extend(sticking(manifest, &left));
     }
     if wrong.is_empty() { Ok((embedded, left)) } else { Err(wrong) }
+}
+
+/// An annotation that says neither.
+pub fn neither(manifest: &Manifest) -> Option<Diagnostic> {
+    let value = manifest.annotations.get(EMBED).filter(|value| !matches!(value.as_str(), "true" | "false"))?;
+    let path = Path::root().field("metadata").field("annotations").field(EMBED);
+    let mut found = manifest.error(&path, &format!("`{value}` is neither `true` nor `false`"));
+    found.help = did_you_mean(value, ["true", "false"]).or_else(|| Some("write `\"false\"`".into()));
+    Some(found)
 }
 
 /// Whether it stays Istio's.

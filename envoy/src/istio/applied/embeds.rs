@@ -2,7 +2,7 @@
 
 use super::super::embedded::{self, Line, PASSED};
 use super::super::owned;
-use super::{Plugin, in_spec, name};
+use super::{FETCH, Plugin, in_spec, name};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{Kind, Manifest, Manifests};
 use serde_json::{Value, json};
@@ -23,9 +23,20 @@ pub fn drift(plugin: &Plugin<'_>, noted: &Line, live: &Manifests) -> Vec<Diagnos
         format!("{}/{}", manifest.namespace, manifest.name) == noted.name && manifest.kind_name == noted.kind
     };
     let Some(now) = live.all.iter().find(is_meant) else {
-        let message = format!("the {} `{}`, which `{own}` embeds, is gone", noted.kind, noted.name);
-        return vec![own.error(&name(), &message).code("drifted").help(AGAIN)];
+        let what = format!("the {} `{}`, which `{own}` embeds,", noted.kind, noted.name);
+        if live.all.iter().any(|manifest| manifest.kind_name == noted.kind) {
+            return vec![own.error(&name(), &format!("{what} is gone")).code("drifted").help(AGAIN)];
+        }
+        let message = format!(
+            "{}s were not looked at, since there is none here: {what} was not asked for or is gone",
+            noted.kind
+        );
+        let help = format!("look at what `{FETCH}` prints; where that was done, {AGAIN}");
+        return vec![own.error(&name(), &message).code("drifted").help(help)];
     };
+    if let Some(found) = owned::neither(now) {
+        return vec![found];
+    }
     if now.kind == Kind::VirtualService && owned::is_left(now) {
         let message = format!("`{now}` is to be left to Istio by now, and `{own}` still embeds it");
         return vec![now.error(&name(), &message).code("drifted").help(AGAIN)];
