@@ -145,3 +145,63 @@ fn what_the_mesh_says_of_exports_counts() {
         }
     }
 }
+
+#[test]
+fn a_delegate_that_came_later_is_missed() {
+    let delegating = EDGE.replace(
+        "{hosts: [shop], http: [{name: all, route: [{destination: {host: shop}}]}]}",
+        "{hosts: [shop], http: [{name: a, match: [{uri: {prefix: /a}}], delegate: {name: leaf, namespace: team}}, {name: all, route: [{destination: {host: shop}}]}]}",
+    );
+    let plugins = generated(&delegating, &["--namespace", "demo", "--allow-missing"]);
+    let leaf = |more: &str| {
+        let leaf = format!(
+            "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: leaf, namespace: team}}\nspec: {{{more}http: [{{name: l, directResponse: {{status: 418}}}}]}}\n"
+        );
+        checked(&[&delegating, &leaf, &plugins])
+    };
+    let told = "error drifted metadata.name: the delegate `VirtualService team/leaf` of `demo/shop`, which `WasmPlugin demo/switchyard` embeds, is not embedded";
+    assert_eq!(leaf(""), [told]);
+    assert_eq!(leaf("exportTo: [demo], "), [told]);
+    assert_eq!(leaf("exportTo: ['.'], "), [""; 0]);
+    assert_eq!(leaf("hosts: [leaf.example.com], "), [""; 0]);
+    assert_eq!(checked(&[&delegating, &plugins]), [""; 0]);
+}
+
+/// As `kubectl get wasmplugin,virtualservice,destinationrule` prints them, in a mesh that is as it was generated.
+#[test]
+fn without_any_envoy_filter_it_is_a_warning_that_they_were_not_looked_at() {
+    let plugins = generated(EDGE, &MESH);
+    let (_, plugin) = plugins.rsplit_once("---\n").unwrap();
+    assert_eq!(
+        checked(&[EDGE, plugin]),
+        [
+            "warning drifted metadata.name: EnvoyFilters were not looked at, since there is none here: `EnvoyFilter demo/switchyard`, which `WasmPlugin demo/switchyard` needs, was not asked for or is gone"
+        ]
+    );
+    let another =
+        "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: a, namespace: demo}\nspec: {}\n";
+    assert_eq!(
+        checked(&[EDGE, plugin, another]),
+        [
+            "error drifted metadata.name: `EnvoyFilter demo/switchyard`, which `WasmPlugin demo/switchyard` needs, is gone"
+        ]
+    );
+}
+
+/// Kustomize's `namePrefix` changes no text in patches.
+#[test]
+fn a_plugin_that_was_renamed_runs_where_its_envoy_filter_keeps_it_off() {
+    let https =
+        EDGE.replace("protocol: HTTP}, hosts", "protocol: HTTPS}, tls: {mode: SIMPLE, credentialName: a}, hosts");
+    let renamed = |text: &str| text.replace("  name: switchyard-demo.edge\n", "  name: prod-switchyard-demo.edge\n");
+    let plugins = generated(&https, &GATEWAY);
+    assert_eq!(checked(&[&https, &plugins]), [""; 0]);
+    assert_eq!(
+        checked(&[&https, &renamed(&plugins)]),
+        [
+            "error drifted metadata.name: `WasmPlugin istio-system/prod-switchyard-demo.edge` was generated as `istio-system/switchyard-demo.edge`, and `EnvoyFilter istio-system/prod-switchyard-demo.edge` keeps it off the routes of other Gateways by that name: it runs there"
+        ]
+    );
+    // Where no patch names it, it may have any name.
+    assert_eq!(checked(&[EDGE, &renamed(&generated(EDGE, &GATEWAY))]), [""; 0]);
+}

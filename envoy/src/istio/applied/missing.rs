@@ -8,8 +8,9 @@ use crate::diagnostic::Diagnostic;
 use crate::manifest::{Kind, Manifest, Manifests};
 use crate::translate::{Mesh, selects};
 use serde_json::Value;
+use switchyard_filter::compile::delegate::visibility;
 use switchyard_filter::compile::resolve;
-use switchyard_filter::document::{Document, Service, VirtualService};
+use switchyard_filter::document::{Delegate, Document, Service, VirtualService};
 
 /// VirtualServices and DestinationRules that are missing in a plugin that embeds some.
 pub fn missing(plugin: &Plugin<'_>, ours: &[Plugin<'_>], live: &Manifests, mesh: &Mesh) -> Vec<Diagnostic> {
@@ -34,6 +35,9 @@ pub fn missing(plugin: &Plugin<'_>, ours: &[Plugin<'_>], live: &Manifests, mesh:
         own.any(|line| line.kind == manifest.kind_name || is_service && line.kind == PASSED && passes(line))
     };
     let found = live.all.iter().filter(|manifest| !is_known(manifest)).map(|manifest| match manifest.kind {
+        Kind::VirtualService if json_of(manifest, "hosts").as_array().is_none_or(Vec::is_empty) => {
+            delegate(plugin, document, manifest, mesh)
+        }
         Kind::VirtualService if is_visible(manifest, document, mesh) => virtual_service(plugin, document, manifest),
         Kind::DestinationRule if is_used(manifest, plugin, document, mesh) => {
             destination_rule(plugin, document, manifest)
@@ -138,6 +142,24 @@ fn virtual_service(plugin: &Plugin<'_>, document: &Document, manifest: &Manifest
         );
         manifest.error(&name(), &message).code("drifted").help(help)
     })
+}
+
+/// A delegate, which one that is embedded names and which was not there (`--allow-missing`).
+fn delegate(plugin: &Plugin<'_>, document: &Document, manifest: &Manifest, mesh: &Mesh) -> Option<Diagnostic> {
+    let to = mesh.virtual_services.or_default_of_delegate(&exports(manifest));
+    let names = |one: &VirtualService| {
+        let named = |delegate: &Delegate| {
+            let namespace = Some(&delegate.namespace).filter(|own| !own.is_empty()).unwrap_or(&one.namespace);
+            delegate.name == manifest.name && *namespace == manifest.namespace
+        };
+        one.http.iter().filter_map(|rule| rule.delegate.as_ref()).any(named)
+    };
+    let is_seen = |one: &&VirtualService| visibility(&to, &manifest.namespace, &one.namespace).is_some();
+    let one = document.virtual_services.iter().filter(is_seen).find(|one| names(one))?;
+    let (own, root) = (plugin.manifest, format!("{}/{}", one.namespace, one.name));
+    let message = format!("the delegate `{manifest}` of `{root}`, which `{own}` embeds, is not embedded");
+    let help = "generate again with it, and apply; or leave both to Istio: `switchyard.dev/embed: \"false\"`";
+    Some(manifest.error(&name(), &message).code("drifted").help(help))
 }
 
 fn destination_rule(plugin: &Plugin<'_>, document: &Document, manifest: &Manifest) -> Option<Diagnostic> {

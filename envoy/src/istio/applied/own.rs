@@ -1,14 +1,17 @@
 //! A WasmPlugin and its EnvoyFilter, compared with what was generated.
 
 use super::super::embedded::{EMBEDDED, Line};
+use super::super::plugin::filter_in;
 use super::super::seal::{ACCOUNT, URL, account, of_spec};
-use super::{FETCH, Plugin, annotation, in_spec, name, text};
+use super::{FETCH, Plugin, annotation, in_spec, json_of, name, text};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{Manifest, Manifests};
 use crate::yaml::Path;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-const HELP: &str = "generate and apply again, with what was changed here in the manifests";
+const HELP: &str = "generate and apply again, with what was changed here in the manifests; what was applied with \
+                    `--server-side` once, always with it: else what has gone from the file stays in force";
 
 /// What is not as it was generated.
 pub fn changed(plugin: &Plugin<'_>, live: &Manifests) -> Vec<Diagnostic> {
@@ -31,6 +34,7 @@ pub fn changed(plugin: &Plugin<'_>, live: &Manifests) -> Vec<Diagnostic> {
         found.push(manifest.error(&in_spec("url"), &message).code("drifted").help(HELP));
     }
     found.extend(of_filter(plugin, live));
+    found.extend(renamed(plugin, own, live));
     found
 }
 
@@ -63,13 +67,35 @@ fn of_filter(plugin: &Plugin<'_>, live: &Manifests) -> Vec<Diagnostic> {
     }
     let own = plugin.manifest;
     let needed = format!("`EnvoyFilter {}/{}`, which `{own}` needs,", own.namespace, name_of(noted));
-    let message = if filters(live).next().is_none() {
-        format!("EnvoyFilters were not looked at, since there is none here: {needed} was not asked for or is gone")
-    } else {
-        format!("{needed} is gone")
-    };
+    if filters(live).next().is_none() {
+        let message =
+            format!("EnvoyFilters were not looked at, since there is none here: {needed} was not asked for or is gone");
+        let help = "add `envoyfilter` to what `kubectl get` is asked for; where it is, apply what was generated again";
+        return vec![own.warning(&name(), &message).code("drifted").help(help)];
+    }
     let help = format!("look at what `{FETCH}` prints; where that was done, apply what was generated again");
-    vec![own.error(&name(), &message).code("drifted").help(help)]
+    vec![own.error(&name(), &format!("{needed} is gone")).code("drifted").help(help)]
+}
+
+/// A plugin of another name than the one by which its EnvoyFilter keeps it off routes.
+fn renamed(plugin: &Plugin<'_>, noted: &Line, live: &Manifests) -> Option<Diagnostic> {
+    let own = plugin.manifest;
+    let (namespace, was) = noted.name.split_once('/')?;
+    if was == own.name && namespace == own.namespace {
+        return None;
+    }
+    let filter = envoy_filter(plugin, live)?;
+    let patches = json_of(filter, "configPatches");
+    let known_as = filter_in(namespace, was);
+    let names = |patch: &Value| !patch["patch"]["value"]["typed_per_filter_config"][&known_as].is_null();
+    patches.as_array()?.iter().any(names).then(|| {
+        let message = format!(
+            "`{own}` was generated as `{}`, and `{filter}` keeps it off the routes of other Gateways by that name: it runs there",
+            noted.name
+        );
+        let help = "generate it with its name (`--name`), rather than rename it";
+        own.error(&name(), &message).code("drifted").help(help).also(filter.name_place(), "the EnvoyFilter")
+    })
 }
 
 /// The fields that differ.
