@@ -3,6 +3,8 @@
 
 #![cfg(not(target_family = "wasm"))]
 
+#[path = "istio_generated/hosts.rs"]
+mod hosts;
 #[path = "istio_generated/imported.rs"]
 mod imported;
 #[path = "istio_generated/shared.rs"]
