@@ -18,6 +18,7 @@ mod narrowed;
 mod owned;
 mod plugin;
 mod ports;
+mod redirecting;
 mod routes;
 mod seal;
 mod selection;
@@ -178,6 +179,7 @@ pub fn generate(manifests: &Manifests, options: &Options, settings: &Settings) -
         ports::Settled::default()
     });
     notes.extend(settled.note.clone());
+    notes.extend(redirecting::note(&configured, servers, &target, &settled, settings.via));
     notes.extend(tags::at_ports_of_others(&configured, settings, &target));
     let names = plugin::names(settings, &configured);
     let mut resources = vec![];

@@ -46,7 +46,7 @@ pub fn all(
     target: &Target,
     (servers, listening): (&[Server<'_>], &Listening),
 ) -> Result<(Vec<Configured>, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut prepared = mesh::prepare(manifests, target);
+    let mut prepared = mesh::prepare(manifests, target, settings.via);
     joined::renumber(&mut prepared, listening);
     let hidden = match settings.via {
         Via::ClusterHeader => {

@@ -1,6 +1,7 @@
 //! Manifests as the filter has to know them in a mesh: Istio itself finds endpoints, ends TLS and carries connections, so
 //! that nothing of it need be right, or supported, here.
 
+use super::Via;
 use super::selection::{GATEWAY_API, Place, Target, api_gateway};
 use super::server::HTTP;
 use super::workload::number;
@@ -10,10 +11,10 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The manifests for one target: Gateways that are not its own keep their names and have no servers.
-pub fn prepare(manifests: &Manifests, target: &Target) -> Manifests {
+pub fn prepare(manifests: &Manifests, target: &Target, via: Via) -> Manifests {
     let mut prepared = Manifests {
         namespace: manifests.namespace.clone(),
-        all: manifests.all.iter().filter_map(|manifest| one(manifest, target)).collect(),
+        all: manifests.all.iter().filter_map(|manifest| one(manifest, target, via)).collect(),
         unread: vec![],
     };
     // Names of Kubernetes' own Gateways are known too; the listeners of the one that is targeted are servers.
@@ -36,7 +37,7 @@ pub fn prepare(manifests: &Manifests, target: &Target) -> Manifests {
     prepared
 }
 
-fn one(manifest: &Manifest, target: &Target) -> Option<Manifest> {
+fn one(manifest: &Manifest, target: &Target, via: Via) -> Option<Manifest> {
     let mut manifest = manifest.clone();
     let Some(spec) = entry_mut(&mut manifest.node, "spec") else {
         return (!matches!(manifest.kind, Kind::EndpointSlice | Kind::WorkloadEntry)).then_some(manifest);
@@ -60,7 +61,7 @@ fn one(manifest: &Manifest, target: &Target) -> Option<Manifest> {
         Kind::Gateway => {
             let is_own = target.gateways.contains(&format!("{}/{}", manifest.namespace, manifest.name));
             if let Some(Node { data: Data::List(servers), .. }) = entry_mut(spec, "servers") {
-                servers.retain(|server| is_own && serves_http(server));
+                servers.retain(|server| is_own && serves_http(server, via));
                 servers.iter_mut().for_each(as_plain);
             }
         }
@@ -69,13 +70,14 @@ fn one(manifest: &Manifest, target: &Target) -> Option<Manifest> {
     Some(manifest)
 }
 
-/// Whether requests of a server reach HTTP filters and are not redirected before (istio.md 3).
-fn serves_http(server: &Node) -> bool {
+/// Whether requests of a server reach HTTP filters and may be decided: where Istio redirects them (istio.md 3), no rule may
+/// answer first. Tags answer nothing, and requests that a trusted balancer had over TLS are not redirected.
+fn serves_http(server: &Node, via: Via) -> bool {
     let field = |node: &Node, name: &str| node.get(name).and_then(Node::as_str).map(str::to_ascii_uppercase);
     let protocol = server.get("port").and_then(|port| field(port, "protocol")).unwrap_or_default();
     let tls = server.get("tls");
     let asks = tls.and_then(|tls| tls.get("httpsRedirect")).map(Node::to_json) == Some(Value::Bool(true));
-    let redirects = asks && protocol != "HTTPS";
+    let redirects = via == Via::ClusterHeader && asks && protocol != "HTTPS";
     let passes = tls.and_then(|tls| field(tls, "mode")).is_some_and(|mode| mode.ends_with("PASSTHROUGH"));
     // What is no protocol at all is told.
     let is_tcp = matches!(protocol.as_str(), "TCP" | "TLS" | "MONGO" | "MYSQL" | "REDIS" | "UDP");
