@@ -77,6 +77,11 @@ spec:
     match: [{uri: {exact: /again}}]
     retries: {attempts: 2, retryOn: '503'}
     route: [{destination: {host: shop, subset: v1}}]
+  - name: late
+    match: [{uri: {exact: /late}}]
+    timeout: 300ms
+    retries: {attempts: 0}
+    route: [{destination: {host: shop, subset: v1}}]
   - name: moved
     match: [{uri: {prefix: /old/}}]
     rewrite: {uri: /new/}
@@ -219,6 +224,8 @@ async fn decides(running: &mut Running) {
     assert_eq!((seen.status, seen.tries), (503, 3), "two retries");
     let seen = running.get("shop", "/", &[("x-answer-status", "503")]).await;
     assert_eq!((seen.status, seen.tries), (503, 1), "503 is none of Istio's default conditions");
+    let seen = running.get("shop", "/late", &[("x-answer-after-ms", "1500")]).await;
+    assert_eq!((seen.status, &*seen.flags, &*seen.details, seen.tries), (504, "UT", "response_timeout", 1));
 
     let mut seen = running.get("shop", "/copied", &[]).await;
     for _ in 0..200 {

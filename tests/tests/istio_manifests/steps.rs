@@ -151,8 +151,10 @@ pub async fn canary_at_the_gateway(workshop: &Workshop, proxies: &Proxies) {
     let failing = user(edge(), &uids[at]).header("x-answer-status", "503");
     assert_eq!(send(&mut client, &failing).await.status, 503);
     assert_eq!(workshop.v1.count() - before, 3);
+    let before = workshop.v1.count();
     let slow = send(&mut client, &user(edge(), &uids[at]).header("x-answer-after-ms", "4000")).await;
-    assert_eq!(slow.status, 504, "{slow:?}");
+    assert_eq!((slow.status, &*slow.flags), (504, "URX,UT"), "{slow:?}");
+    assert_eq!(workshop.v1.count() - before, 3);
     assert!(slow.took > Duration::from_millis(1400) && slow.took < Duration::from_millis(3500), "{:?}", slow.took);
 
     // What the policy does not cover is Istio's.
