@@ -7,6 +7,8 @@
 mod productcatalog;
 #[path = "istio_manifests/steps.rs"]
 mod steps;
+#[path = "istio_manifests/valid.rs"]
+mod valid;
 #[path = "istio_manifests/workshop.rs"]
 mod workshop;
 
@@ -52,5 +54,5 @@ async fn the_working_set_does_what_its_files_say() {
     steps::tags(&workshop, &proxies).await;
 
     steps::what_was_generated_stays_the_deployers(&workshop).await;
-    steps::each_file_is_valid_to_the_api_server(&workshop).await;
+    valid::each_file_is_valid_to_the_api_server(&workshop).await;
 }

@@ -341,35 +341,3 @@ pub async fn what_was_generated_stays_the_deployers(workshop: &Workshop) {
     assert!(kubectl(&["label"], &["team-", "--as", cleaner]).await.is_err());
     kubectl(&["delete"], &["--as", cleaner]).await.unwrap();
 }
-
-/// What README says to type, each overlay as it is committed, and the demo's manifests, which have other hosts' places here.
-pub async fn each_file_is_valid_to_the_api_server(workshop: &Workshop) {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
-    let typed: Vec<Vec<&str>> = readme
-        .lines()
-        .filter_map(|line| line.trim_start_matches("$ ").strip_prefix("kubectl apply -k manifests/"))
-        .map(|rest| rest.split('#').next().unwrap_or_default().split_whitespace().collect())
-        .collect();
-    assert!(typed.len() >= 3, "README says how to apply the working set: {typed:?}");
-    for words in typed {
-        let (folder, more) = words.split_first().unwrap();
-        let folder = format!("manifests/{folder}");
-        let arguments = [&["apply", "-k", &folder, "--dry-run=server", "--validate=strict"], more].concat();
-        workshop.chain.kubectl(&arguments).await.unwrap();
-    }
-    for overlay in ["canary", "blue-green", "fault-test", "tags"] {
-        let folder = format!("manifests/overlays/{overlay}");
-        let arguments = ["apply", "-k", &folder, "--dry-run=server", "--validate=strict", "--as", DEPLOYER];
-        workshop.chain.kubectl(&arguments).await.unwrap();
-        // Objects are sent in this order: no new pod may start before the plugin is there.
-        let all = workshop.chain.kubectl(&["kustomize", &folder]).await.unwrap();
-        let kinds: Vec<_> = all.lines().filter_map(|line| line.strip_prefix("kind: ")).collect();
-        assert_eq!(kinds.first(), Some(&"Namespace"));
-        let first_pod = kinds.iter().position(|kind| *kind == "Deployment").unwrap();
-        assert!(kinds.iter().rposition(|kind| *kind == "WasmPlugin").unwrap() < first_pod, "{overlay}: {kinds:?}");
-    }
-    for file in ["destination-rule", "service-entry", "virtual-service"] {
-        let file = format!("manifests/demo/{file}.yaml");
-        workshop.chain.kubectl(&["apply", "-f", &file, "--dry-run=server", "--validate=strict"]).await.unwrap();
-    }
-}

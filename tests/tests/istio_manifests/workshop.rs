@@ -18,7 +18,7 @@ use tempfile::TempDir;
 pub const DEPLOYER: &str = "system:serviceaccount:switchyard-system:switchyard-deployer";
 /// The port of the gateway's pods, which its Service has behind 80.
 pub const LISTENS: u16 = 8080;
-const MANIFESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests");
+pub const MANIFESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests");
 
 /// A mesh with the workshop in it.
 pub struct Workshop {
