@@ -14,6 +14,7 @@ mod terminal;
 mod walk;
 
 use pods::{EDGE, MESH, PATH, Seen, user};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use switchyard_tests::chain::{Chain, Setup, eventually};
@@ -202,6 +203,7 @@ async fn back(walk: &mut Walk<'_>) {
 }
 
 const OURS: &str = "app.kubernetes.io/managed-by=switchyard";
+const DEPLOYER: &str = "system:serviceaccount:switchyard-system:switchyard-deployer";
 
 /// Waits until a user's request has such an answer.
 async fn until(walk: &Walk<'_>, deployment: &str, host: &str, good: impl Fn(&Seen) -> bool) {
@@ -274,16 +276,29 @@ async fn other_form(walk: &mut Walk<'_>) {
     for deployment in ["workshop-gateway", "productcatalog"] {
         walk.pods.synced(deployment).await;
     }
-    let deleted = walk.next("kubectl delete envoyfilter").await;
+    // Other teams of the cluster have theirs.
+    for (api, kind, spec) in [
+        ("networking.istio.io/v1alpha3", "EnvoyFilter", json!({"priority": 1})),
+        ("extensions.istio.io/v1alpha1", "WasmPlugin", json!({"url": "file:///theirs.wasm"})),
+    ] {
+        let theirs = json!({"apiVersion": api, "kind": kind, "spec": spec,
+            "metadata": {"name": "theirs", "namespace": "default", "labels": {"app.kubernetes.io/managed-by": "switchyard"}}});
+        let made = walk.terminal.run(&format!("kubectl create --as {DEPLOYER} -f - <<< '{theirs}'")).await;
+        assert_eq!(made.code, Some(0), "{}", made.said);
+    }
+    let deleted = walk.next("for namespace in workshop workshop-ingress; do kubectl delete envoyfilter").await;
     assert_eq!(deleted.len(), 2, "{deleted:?}");
     for (deployment, host) in [("workshop-gateway", EDGE), ("productcatalog", MESH)] {
         walk.pods.synced(deployment).await;
         until(walk, deployment, host, |seen| seen.status == 200 && seen.tag.is_some()).await;
     }
     tagged(walk, false).await;
-    let deleted = walk.next("kubectl delete wasmplugin").await;
+    let deleted = walk.next("for namespace in workshop workshop-ingress; do kubectl delete wasmplugin").await;
     assert_eq!(deleted.len(), 2, "{deleted:?}");
     for (deployment, host) in [("workshop-gateway", EDGE), ("productcatalog", MESH)] {
         until(walk, deployment, host, |seen| seen.status == 200 && seen.tag.is_none()).await;
     }
+    let left = walk.chain.kubectl(&["get", "wasmplugin,envoyfilter", "-A", "-l", OURS, "-o", "name"]).await.unwrap();
+    assert_eq!(left.lines().filter(|name| name.ends_with("/theirs")).count(), 2, "{left}");
+    assert_eq!(left.lines().count(), 2, "{left}");
 }
