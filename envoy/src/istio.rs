@@ -27,6 +27,7 @@ mod shared;
 mod sidecars;
 mod size;
 mod tags;
+mod taken;
 mod wildcards;
 mod workload;
 
@@ -144,8 +145,8 @@ pub fn generate(manifests: &Manifests, options: &Options, settings: &Settings) -
         std::mem::take(&mut wrong)
     })?;
     let workloads = workload::all(manifests);
-    let servers = server::all(manifests, &target, &workloads);
-    let listening = ports::Listening::new(manifests, &target, &servers, &workloads);
+    let served = taken::Served::new(manifests, &target, &workloads);
+    let taken::Served { servers, listening } = &served;
     let mut notes = notes(settings, &target);
     notes.extend(sidecars::doubt(manifests, &settings.selection, &target, &workloads).map_err(|mut found| {
         found.append(&mut wrong);
@@ -153,8 +154,8 @@ pub fn generate(manifests: &Manifests, options: &Options, settings: &Settings) -
     })?);
     let mut options = Options { around: Around::Mesh, ..options.clone() };
     options.labels.extend(target.labels.clone());
-    let (mut configured, mut warnings) =
-        configured::all(manifests, &options, settings, &target, (&servers, &listening)).map_err(|mut found| {
+    let (mut configured, mut warnings) = configured::all(manifests, &options, settings, &target, (servers, listening))
+        .map_err(|mut found| {
             found.append(&mut wrong);
             sort(&mut found);
             found
@@ -168,13 +169,15 @@ pub fn generate(manifests: &Manifests, options: &Options, settings: &Settings) -
             FailStrategy::Reload
         }
     };
-    let (refused, told) = shared::elsewhere(&configured, &servers, &target, &listening);
+    let (refused, told) = shared::elsewhere(&configured, servers, &target, listening);
     wrong.extend(refused);
+    wrong.extend(taken::refused(&served, manifests, &configured, &target, settings.via));
     warnings.extend(told);
-    warnings.extend(shared::beside(&configured, &servers, &target, &listening));
+    warnings.extend(shared::beside(&configured, servers, &target, listening));
     warnings.extend(wildcards::taking(manifests, &configured, settings.via));
+    warnings.extend(wildcards::over_routes(manifests, &configured, &options, &target, settings.via));
     warnings.extend(narrowed::told(manifests, &configured, &target));
-    let settled = ports::settle(&mut configured, &target, &servers, &listening).unwrap_or_else(|found| {
+    let settled = ports::settle(&mut configured, &target, servers, listening).unwrap_or_else(|found| {
         wrong.extend(found);
         ports::Settled::default()
     });
@@ -184,7 +187,7 @@ pub fn generate(manifests: &Manifests, options: &Options, settings: &Settings) -
     let names = plugin::names(settings, &configured);
     let mut resources = vec![];
     if settings.via == Via::ClusterHeader {
-        let routes = routes::Routes::new(&configured, &names, &target, &servers, &settled);
+        let routes = routes::Routes::new(&configured, &names, &target, servers, &settled);
         let makes_ids = target.is_gateway() && configured.iter().any(Configured::is_enforced);
         resources.push(envoy_filter::envoy_filter(settings, &target, &stripped, &routes, makes_ids));
     }

@@ -24,7 +24,7 @@ mod traffic;
 mod virtual_service;
 
 pub use gateway::{Edge, EdgeTls, is_cipher, unexpected_tls};
-pub(crate) use gateway::{ServedHost, covers};
+pub(crate) use gateway::{ServedHost, covers, meet};
 pub use known::{Endpoint, Known, KnownPort, Origin, Resolve};
 pub use listener::Listener;
 pub use locality::Locality;

@@ -7,6 +7,8 @@
 
 #[path = "istio_output/beside.rs"]
 mod beside;
+#[path = "istio_output/others.rs"]
+mod others;
 #[path = "istio_output/two.rs"]
 mod two;
 

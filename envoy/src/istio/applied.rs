@@ -3,6 +3,7 @@
 mod embeds;
 mod meeting;
 mod missing;
+mod others;
 mod own;
 
 use super::embedded::{self, EMBEDDED, Line};
@@ -52,6 +53,7 @@ pub fn drifted(live: &Manifests, mesh: &Mesh) -> Result<Vec<Diagnostic>, Vec<Dia
         if !plugin.generated.is_empty() {
             found.extend(plugin.embedded.iter().flat_map(|line| embeds::drift(plugin, line, live)));
             found.extend(missing::missing(plugin, &ours, live, mesh));
+            found.extend(others::taken(plugin, live));
         }
     }
     for (index, one) in ours.iter().enumerate() {

@@ -346,7 +346,8 @@ fn http_route_hosts(manifests: &Manifests, options: &Options, target: &Target) -
     routes.flat_map(|route| hosts_of_route(route, options, target)).collect()
 }
 
-fn hosts_of_route(route: &Manifest, options: &Options, target: &Target) -> Vec<String> {
+/// The hosts of an `HTTPRoute` at a target.
+pub fn hosts_of_route(route: &Manifest, options: &Options, target: &Target) -> Vec<String> {
     let items =
         |field: &str| route.node.get("spec").and_then(|spec| spec.get(field)).map(Node::items).unwrap_or_default();
     let field = |node: &Node, name: &str| node.get(name).and_then(Node::as_str).map(ToOwned::to_owned);

@@ -64,6 +64,11 @@ impl Listening {
     pub fn of(&self, port: u16) -> u16 {
         self.joined.get(&port).copied().unwrap_or(port)
     }
+
+    /// The listening ports for such a port.
+    pub fn behind(&self, port: u16) -> BTreeSet<u16> {
+        self.behind.get(&port).cloned().unwrap_or_else(|| BTreeSet::from([port]))
+    }
 }
 
 /// Where the ports of a gateway's servers are.
@@ -116,8 +121,7 @@ pub fn settle(
     }
     let mut settled = Settled { joined: listening.joined.clone(), ..Settled::default() };
     for port in &ports {
-        let behind = listening.behind.get(port).cloned().unwrap_or_else(|| BTreeSet::from([*port]));
-        settled.behind.insert(*port, behind);
+        settled.behind.insert(*port, listening.behind(*port));
     }
     for one in configured {
         one.matched = one.ports.iter().filter_map(|port| settled.behind.get(port)).flatten().copied().collect();

@@ -13,7 +13,7 @@ mod tls;
 
 pub use bind::bind;
 pub use edge::{Edge, EdgeTls, unexpected_tls};
-pub use host::{ServedHost, covers};
+pub use host::{ServedHost, covers, meet};
 pub use split::split;
 pub use tls::is_cipher;
 
