@@ -19,7 +19,8 @@ use switchyard_envoy::diagnostic::{Diagnostic, human};
 
 const EXIT_CODES: &str = "Exit codes:
   0  ok, with warnings too
-  1  an expectation failed (`replay --expect-parity`), or a running Envoy refuses a change
+  1  an expectation failed (`replay --expect-parity`, `check --applied`), or a running Envoy refuses a change
+     (`generate --dynamic`)
   2  wrong usage
   3  an invalid policy: YAML that does not parse, unknown fields, missing hosts, …
   4  a file that cannot be opened or decoded

@@ -129,7 +129,7 @@ fn checked(texts: &[&str]) -> Vec<String> {
 fn checked_in(mesh: &Mesh, texts: &[&str]) -> Vec<String> {
     let input = Input { name: "live.yaml".into(), bytes: texts.join("\n---\n").into_bytes() };
     let live = read_sources(vec![input], None).unwrap();
-    let found = istio::drifted(&live, mesh).unwrap_or_else(|found| found);
+    let found = istio::drifted(&live, mesh);
     let severity = |error: bool| if error { "error" } else { "warning" };
     found
         .iter()
@@ -149,7 +149,7 @@ fn applied_in(root: &str, change: impl Fn(String) -> String) -> Vec<String> {
     let text = change(format!("{}\n---\n{}", read("manifests.yaml"), read("istio.yaml")));
     let input = Input { name: "live.yaml".into(), bytes: text.into_bytes() };
     let live = read_sources(vec![input], None).unwrap();
-    let found = istio::drifted(&live, &Mesh { root_namespace: root.into(), ..Mesh::default() }).unwrap_or_else(|found| found);
+    let found = istio::drifted(&live, &Mesh { root_namespace: root.into(), ..Mesh::default() });
     found.iter().map(|one| format!("{} {}: {}", one.code, one.field, one.message)).collect()
 }
 
@@ -199,7 +199,8 @@ fn what_has_drifted_is_named_with_its_field() {
             1,
         )
     };
-    let another = "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, namespace: a}\nspec: {}\n";
+    let another =
+        "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, namespace: a}\nspec: {}\n";
     assert_eq!(
         applied(|text| format!("{}{another}", gone(text))),
         ["drifted metadata.name: the VirtualService `demo/shop`, which `WasmPlugin demo/switchyard` embeds, is gone"]
@@ -240,7 +241,10 @@ fn a_live_configuration_that_does_not_compile_and_a_second_plugin_are_told() {
         |text: String| second(text).replacen("{name: other, namespace: demo}", "{name: other, namespace: a}", 1);
     assert_eq!(applied(elsewhere), [UNSEALED.replace("demo/other", "a/other")]);
     let none = |text: String| text.split("kind: EnvoyFilter").next().unwrap().rsplit_once("---").unwrap().0.to_owned();
-    assert_eq!(applied(none), ["invalid-field : no WasmPlugin of ours is among these resources"]);
+    assert_eq!(
+        applied(none),
+        ["invalid-field : nothing of ours is applied: no WasmPlugin of ours is among these resources"]
+    );
 }
 
 /// What is said of a plugin without the annotation.
@@ -341,7 +345,8 @@ fn what_is_to_be_left_to_istio_by_now_is_told() {
     let owner = "kind: VirtualService\nmetadata: {ownerReferences: [{apiVersion: flagger.app/v1beta1, kind: Canary, name: shop}], name: shop, namespace: demo";
     assert_eq!(applied(edit(own, owner)), expected);
     // What `generate` refuses.
-    let neither = "kind: VirtualService\nmetadata: {annotations: {switchyard.dev/embed: \"False\"}, name: shop, namespace: demo";
+    let neither =
+        "kind: VirtualService\nmetadata: {annotations: {switchyard.dev/embed: \"False\"}, name: shop, namespace: demo";
     assert_eq!(
         applied(edit(own, neither)),
         ["invalid-field metadata.annotations[\"switchyard.dev/embed\"]: `False` is neither `true` nor `false`"]

@@ -34,18 +34,13 @@ struct Plugin<'a> {
 
 /// Everything that is wrong with the WasmPlugins of ours among live resources: a configuration that does not compile, what
 /// is not as it was generated, what they embed and has changed, what they would embed by now, two for one workload.
-/// Warnings are no errors.
-///
-/// # Errors
-/// None of them is ours.
-pub fn drifted(live: &Manifests, mesh: &Mesh) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+/// Warnings are no errors; that none of them is ours is one.
+pub fn drifted(live: &Manifests, mesh: &Mesh) -> Vec<Diagnostic> {
     let mut found = vec![];
     let ours: Vec<_> = once(ours(live)).into_iter().map(|manifest| read(manifest, &mut found)).collect();
     if ours.is_empty() {
-        return Err(vec![
-            Diagnostic::unplaced("no WasmPlugin of ours is among these resources")
-                .help(format!("write them with `{FETCH}`")),
-        ]);
+        let message = "nothing of ours is applied: no WasmPlugin of ours is among these resources";
+        return vec![Diagnostic::unplaced(message).help(format!("write them with `{FETCH}`"))];
     }
     for plugin in &ours {
         found.extend(own::changed(plugin, live));
@@ -60,7 +55,7 @@ pub fn drifted(live: &Manifests, mesh: &Mesh) -> Result<Vec<Diagnostic>, Vec<Dia
         found.extend(ours[index + 1..].iter().filter_map(|other| meeting::two(one, other, live, &mesh.root_namespace)));
     }
     sort(&mut found);
-    Ok(found)
+    found
 }
 
 /// WasmPlugins that are ours by what they say of themselves, or run the same code as one of those.

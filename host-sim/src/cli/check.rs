@@ -6,26 +6,28 @@ use super::{note, print, print_json, tell};
 use crate::check::{reach_json, reach_lines};
 use clap::ValueEnum;
 use serde_json::json;
-use std::io;
 use switchyard_envoy::analyse::Analysis;
 use switchyard_envoy::diagnostic::{Diagnostic, Severity, sarif};
 use switchyard_envoy::istio::drifted;
-use switchyard_envoy::manifest::{self, Manifests, ReadError};
+use switchyard_envoy::manifest::Manifests;
 use switchyard_envoy::translate::Model;
 
 const EXAMPLES: &str = "Examples:
   switchyard check manifests/
   switchyard check manifests/ --reach                # with a request that reaches each rule
-  kubectl get vs,dr,se,gw -A -o yaml | switchyard check - rollout.yaml --namespace workshop
+  kubectl get svc,vs,dr,se,gw -A -o yaml | switchyard check - rollout.yaml --namespace workshop
   switchyard check manifests/ --format json | jq '.diagnostics[] | select(.code == \"unreachable-rule\")'
   switchyard check manifests/ --format sarif > check.sarif
   kubectl get wasmplugin,envoyfilter,virtualservice,destinationrule -A -o yaml | switchyard check --applied -
 
-Exit codes: 0 where nothing is wrong (warnings are no errors), 1 for anything wrong with what is --applied, 2 for wrong usage, 3 for an invalid policy, 4 for a file
-that cannot be opened or decoded.
+Exit codes: 0 where nothing is wrong (warnings are no errors), 1 for anything wrong with what is --applied, or where nothing
+of ours is, 2 for wrong usage, 3 for an invalid policy, 4 for a file that cannot be opened or decoded, or holds nothing.
 
 A rule that no request reaches is a warning, proven by comparing conditions as languages; where that takes too long, a note
 says for how many match blocks it is not decided.";
+
+/// What is of no use with `--applied`.
+const NOT_LIVE: [&str; 7] = ["manifests", "reach", "namespace", "labels", "locality", "allow_missing", "ignore_kind"];
 
 /// Check manifests: every error and warning, each with file, line, column and field
 #[derive(Debug, clap::Args)]
@@ -41,7 +43,7 @@ pub struct Args {
     /// Check live resources instead: plugins of ours that do not compile, are not as generated or share a workload, and
     /// what they embed and has drifted since. FILE is what
     /// `kubectl get wasmplugin,envoyfilter,virtualservice,destinationrule -A -o yaml` prints, or `-`
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["manifests", "reach"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = NOT_LIVE)]
     applied: Option<String>,
 
     /// Istio's root namespace, whose plugins are for all [default: what --mesh-config says, or istio-system]
@@ -91,16 +93,16 @@ impl Args {
 
     /// Checks what is in force.
     fn live(&self, file: &str) -> Result<(), Failure> {
-        let read = manifest::read(&[file.to_owned()], None, &mut io::stdin().lock());
-        let live = read.map_err(|error| match error {
-            ReadError::Open(_) => Failure::File(error.to_string()),
-            ReadError::Invalid(found) => Failure::Invalid(found),
-        })?;
-        let mut mesh = self.manifests.options()?.mesh;
+        let arguments = ManifestArgs { manifests: vec![file.to_owned()], ..self.manifests.clone() };
+        let read = arguments.read().and_then(|live| Ok((live, arguments.options()?.mesh)));
+        let (live, mut mesh) = match (read, self.format) {
+            (Err(Failure::Invalid(found)), Format::Json | Format::Sarif) => return self.wrong(&found),
+            (read, _) => read?,
+        };
         if let Some(root) = &self.root_namespace {
             mesh.root_namespace.clone_from(root);
         }
-        let found = drifted(&live, &mesh).map_err(Failure::Invalid)?;
+        let found = drifted(&live, &mesh);
         match self.format {
             Format::Json => print_json(&counted_json(&found))?,
             Format::Sarif => print_json(&sarif(&found, &[]))?,

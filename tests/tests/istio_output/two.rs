@@ -1,4 +1,4 @@
-//! Two WasmPlugins of ours, as they are generated, in one cluster: which of them `check --applied` says meet.
+//! Two plugins of ours, as they are generated, in one cluster: which of them `check --applied` says meet.
 
 use super::{checked, generated};
 
