@@ -8,6 +8,14 @@ use crate::manifest::{Kind, Manifest, Manifests};
 use crate::translate::selects;
 use std::collections::BTreeSet;
 
+/// Labels that Istio gives the pods of a Gateway of the Gateway API, also of a waypoint (its templates `kube-gateway.yaml` and
+/// `waypoint.yaml`); the value of the first is the Gateway's name.
+const OF_GATEWAYS: [&str; 3] = [
+    "gateway.networking.k8s.io/gateway-name",
+    "gateway.networking.k8s.io/gateway-class-name",
+    "gateway.istio.io/managed",
+];
+
 /// What to know of such a selection.
 ///
 /// # Errors
@@ -37,6 +45,15 @@ pub fn doubt(
     }
     if target.place != Place::Sidecar {
         return Ok(notes);
+    }
+    if let Some(key) = OF_GATEWAYS.into_iter().find(|key| labels.contains_key(*key)) {
+        let message = format!(
+            "`{key}` is a label of the pods of a Gateway (Gateway API), which `--workload` would take for sidecars: nothing \
+             would be stripped there, and no route would take what is decided"
+        );
+        let name = labels.get(OF_GATEWAYS[0]).map_or("NAME", String::as_str);
+        let help = format!("select the Gateway itself: `--target-ref {namespace}/Gateway/{name}`");
+        return Err(vec![Diagnostic::unplaced(message).help(help)]);
     }
     let (mut wrong, mut possible) = (vec![], BTreeSet::new());
     for gateway in manifests.of(Kind::Gateway) {
