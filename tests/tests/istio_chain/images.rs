@@ -1,7 +1,8 @@
 //! The image: the same whenever it is made, missing, replaced.
 
 use super::shop::Shop;
-use std::path::PathBuf;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use switchyard_tests::chain::{Running, image};
 use switchyard_tests::harness::released_wasm;
@@ -18,6 +19,35 @@ async fn the_image_is_the_same_whenever_it_is_made() {
     let second = image(&wasm, &folder.path().join("deep/two")).await.unwrap();
     assert_eq!(first, second);
     assert!(first.starts_with("sha256:") && first.len() == 71, "{first}");
+}
+
+/// The filter, the licences of what is in it, and labels that say which release it is, and nothing else.
+#[tokio::test]
+async fn the_image_has_the_filter_its_licences_and_labels() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("image");
+    let digest = image(&released_wasm(), &out).await.unwrap();
+    let blob = |digest: &Value| out.join(digest.as_str().unwrap().replace("sha256:", "blobs/sha256/"));
+    let json = |path: &Path| -> Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
+    let manifest = json(&blob(&json(&out.join("index.json"))["manifests"][0]["digest"]));
+    let labels = &json(&blob(&manifest["config"]["digest"]))["config"]["Labels"];
+    assert_eq!(manifest["annotations"], *labels, "{digest}");
+    let label = |name: &str| labels[format!("org.opencontainers.image.{name}")].as_str();
+    let expected = [Some("switchyard"), Some("Apache-2.0"), Some(env!("CARGO_PKG_VERSION"))];
+    assert_eq!(["title", "licenses", "version"].map(label), expected);
+
+    let layer = blob(&manifest["layers"][0]["digest"]);
+    let tar = |mode: &str, file: &[&str]| {
+        let output = std::process::Command::new("tar").arg(mode).arg(&layer).args(file).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    };
+    assert_eq!(String::from_utf8(tar("-tzf", &[])).unwrap(), "LICENSE\nLICENSES-THIRD-PARTY\nplugin.wasm\n");
+    let licence = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../LICENSE")).unwrap();
+    assert!(
+        tar("-xOzf", &["LICENSE"]) == licence
+            && tar("-xOzf", &["plugin.wasm"]) == std::fs::read(released_wasm()).unwrap()
+    );
 }
 
 /// Nothing of the user's is removed, and the umask of who makes it keeps no reader out.
