@@ -104,6 +104,21 @@ async fn an_image_that_is_missing_closes_the_gateway_until_it_is_there() {
     assert_eq!(shop.ask(&gateway).await.unwrap().1, Some(shop.cluster("v2")));
 }
 
+/// By the digest that `make image` prints, which Istio calls `sha256`.
+#[tokio::test]
+async fn only_the_image_of_the_digest_that_is_named_runs() {
+    let shop = Shop::new("digest").await;
+    let folder = TempDir::new().unwrap();
+    let digest = image(&released_wasm(), &folder.path().join("image")).await.unwrap();
+    let (url, own) = (shop.chain.image("digest").await.unwrap(), digest.trim_start_matches("sha256:"));
+    shop.apply(&url, "one", &[("sha256", &"0".repeat(64))]).await;
+    let gateway = shop.chain.agent(&shop.gateway("gw")).envoy("1.40.0").start().await.unwrap();
+    shop.until(&gateway, 403, None).await;
+    assert_eq!(shop.upstream.count(), 0);
+    shop.apply(&url, "two", &[("sha256", own)]).await;
+    shop.until(&gateway, 200, Some("two")).await;
+}
+
 /// The image of another module that does the same: ours with one custom section more.
 async fn another_image() -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
