@@ -55,8 +55,14 @@ pub fn home(
         ),
         (_, None) if !shown.is_empty() => {
             let all: Vec<_> = shown.values().map(|one| format!("`{one}`")).collect();
-            let each: Vec<_> = shown.keys().map(|namespace| format!("`--workload {namespace}/{labels}`")).collect();
-            (format!("it has {}", all.join(" and ")), format!("generate for each of them: {}", each.join(", ")))
+            // There labels select the pods of every namespace.
+            let help = if shown.contains_key(settings.root_namespace.as_str()) {
+                "give those of each labels of their own, and name these: `--workload NS/KEY=VALUE`".to_owned()
+            } else {
+                let each: Vec<_> = shown.keys().map(|namespace| format!("`--workload {namespace}/{labels}`")).collect();
+                format!("generate for each of them: {}", each.join(", "))
+            };
+            (format!("it has {}", all.join(" and ")), help)
         }
         _ => (
             format!("no workload or Service {labels} is among the manifests"),
@@ -66,7 +72,9 @@ pub fn home(
             ),
         ),
     };
-    let message = format!("whether this counts at `{id}` hangs on the namespace of its pods: {why}");
+    let is_by_default = path == Path::root().field("metadata").field("name");
+    let what = if is_by_default { "this, exported as the mesh has it by default," } else { "this" };
+    let message = format!("whether {what} counts at `{id}` hangs on the namespace of its pods: {why}");
     let found = first.error(&path, &message).help(help);
     Err(vec![hanging.take(3).fold(found, |found, (other, path)| found.also(other.place(&path), "so does this"))])
 }
