@@ -182,7 +182,8 @@ pub fn generate(manifests: &Manifests, options: &Options, settings: &Settings) -
         ports::Settled::default()
     });
     notes.extend(settled.note.clone());
-    notes.extend(redirecting::note(&configured, &servers, &target, &settled, settings.via));
+    warnings.extend(settled.warnings.clone());
+    notes.extend(redirecting::note(&configured, servers, &target, &settled, settings.via));
     notes.extend(tags::at_ports_of_others(&configured, settings, &target));
     let names = plugin::names(settings, &configured);
     let mut resources = vec![];

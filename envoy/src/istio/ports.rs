@@ -3,7 +3,7 @@
 //! with it). Without ports a plugin would decide on whatever others serve with the same pods.
 
 use super::configured::Configured;
-use super::selection::{Place, Target};
+use super::selection::{Place, Target, api_gateway};
 use super::server::Server;
 use super::workload::{self, Workload, number};
 use crate::diagnostic::Diagnostic;
@@ -24,6 +24,8 @@ pub struct Listening {
     joined: BTreeMap<u16, u16>,
     /// Ports of which nobody says where they are.
     wrong: BTreeMap<u16, Diagnostic>,
+    /// Ports that several Services send to different ones.
+    unclear: BTreeMap<u16, Diagnostic>,
     /// Whether a Service tells.
     is_told: bool,
 }
@@ -32,12 +34,20 @@ impl Listening {
     /// As Istio finds them (pilot/pkg/model/gateway.go, `resolvePorts`).
     pub fn new(manifests: &Manifests, target: &Target, servers: &[Server<'_>], workloads: &[Workload<'_>]) -> Self {
         let services = services(manifests, target, workloads);
-        let mut all = Self { is_told: !services.is_empty(), ..Self::default() };
+        // Istio itself makes the Service of a Gateway of Kubernetes that names none.
+        let is_told =
+            !services.is_empty() || target.place == Place::GatewayApi && addresses(manifests, target).is_empty();
+        let mut all = Self { is_told, ..Self::default() };
         for port in servers.iter().map(|server| server.port).collect::<BTreeSet<_>>() {
-            match behind(&services, workloads, port) {
+            let found = sent(&services, target, workloads, port);
+            let behind: Result<Vec<_>, _> = found.iter().map(|sent| sent.behind(workloads)).collect();
+            match behind {
                 // Istio takes a port that none of them has as it is.
-                Ok(found) if found.is_empty() => all.behind.insert(port, BTreeSet::from([port])),
-                Ok(found) => all.behind.insert(port, found),
+                Ok(behind) if behind.is_empty() => all.behind.insert(port, BTreeSet::from([port])),
+                Ok(behind) => {
+                    all.unclear.extend(unclear(&found, target, workloads).map(|unclear| (port, unclear)));
+                    all.behind.insert(port, behind.concat().into_iter().collect())
+                }
                 Err(found) => {
                     all.wrong.insert(port, *found);
                     None
@@ -80,6 +90,8 @@ pub struct Settled {
     joined: BTreeMap<u16, u16>,
     /// What to know.
     pub note: Option<String>,
+    /// What to look at.
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Settled {
@@ -123,6 +135,8 @@ pub fn settle(
     for port in &ports {
         settled.behind.insert(*port, listening.behind(*port));
     }
+    settled.warnings =
+        listening.unclear.iter().filter(|(port, _)| is_written(port)).map(|(_, found)| found.clone()).collect();
     for one in configured {
         one.matched = one.ports.iter().filter_map(|port| settled.behind.get(port)).flatten().copied().collect();
     }
@@ -137,68 +151,177 @@ pub fn settle(
     Ok(settled)
 }
 
-/// The Services in front of its pods.
+/// The Services in front of its pods, the one that Istio looks at first before others (`SetServiceTargets`).
 fn services<'a>(manifests: &'a Manifests, target: &Target, workloads: &[Workload<'_>]) -> Vec<&'a Manifest> {
+    let named = addresses(manifests, target);
     let is_own = |manifest: &&Manifest| {
         let selector = selector(manifest);
+        if target.place == Place::GatewayApi {
+            return named.contains(&host(manifest));
+        }
         (target.everywhere || manifest.namespace == target.namespace)
             && !manifest.labels.contains_key(AS_IT_IS)
             && !selector.is_empty()
             && workload::meet(&selector, &target.labels, workloads)
     };
-    manifests.of(Kind::Service).filter(is_own).collect()
+    let mut found: Vec<_> = manifests.of(Kind::Service).filter(is_own).collect();
+    found.sort_by_key(|service| (service.creation_timestamp.clone(), host(service)));
+    found
+}
+
+/// The Services that Gateways of Kubernetes name, as [`host`] does.
+fn addresses(manifests: &Manifests, target: &Target) -> BTreeSet<String> {
+    let gateways = target.gateways.iter().filter(|_| target.place == Place::GatewayApi);
+    let of = |id: &String| {
+        let spec = api_gateway(manifests, id)?.node.get("spec")?;
+        let values = spec.get("addresses")?.items().iter().filter_map(|address| address.get("value")?.as_str());
+        let own = id.split_once('/')?.0;
+        let named = values.map(|value| {
+            let mut labels = value.split('.');
+            format!("{}.{}", labels.next().unwrap_or_default(), labels.next().unwrap_or(own))
+        });
+        Some(named.collect::<Vec<_>>())
+    };
+    gateways.filter_map(of).flatten().collect()
+}
+
+fn host(service: &Manifest) -> String {
+    format!("{}.{}", service.name, service.namespace)
 }
 
 fn selector(service: &Manifest) -> workload::Labels {
     service.node.get("spec").and_then(|spec| spec.get("selector")).map(workload::pairs).unwrap_or_default()
 }
 
-/// Where the gateway listens for a port, as its Services tell.
-fn behind(services: &[&Manifest], workloads: &[Workload<'_>], port: u16) -> Result<BTreeSet<u16>, Box<Diagnostic>> {
-    let mut found = BTreeSet::new();
-    for service in services {
-        let ports = service.node.get("spec").and_then(|spec| spec.get("ports")).map(Node::items).unwrap_or_default();
-        for (index, written) in ports.iter().enumerate() {
-            if written.get("port").and_then(number) != Some(port) {
-                continue;
-            }
-            let Some(target) = written.get("targetPort") else {
-                found.insert(port);
-                continue;
-            };
-            match (number(target), target.as_str()) {
-                (Some(number), _) => found.extend([number]),
-                (None, Some(name)) => found.extend(named(service, index, name, workloads)?),
-                (None, None) => {}
-            }
-        }
-    }
-    Ok(found)
+/// A Service that has a port.
+struct Sent<'a> {
+    service: &'a Manifest,
+    /// Its place in the Service.
+    index: usize,
+    port: u16,
+    /// `targetPort`.
+    to: Option<&'a Node>,
 }
 
-/// The ports of this name of the containers behind a Service.
-fn named(
-    service: &Manifest,
-    index: usize,
-    name: &str,
-    workloads: &[Workload<'_>],
-) -> Result<BTreeSet<u16>, Box<Diagnostic>> {
-    let selector = selector(service);
-    let behind = |one: &&Workload<'_>| {
-        one.namespace == service.namespace && selects(&selector, &one.labels) && !selector.is_empty()
-    };
-    let pods: Vec<_> = workloads.iter().filter(behind).collect();
-    let found: BTreeSet<u16> = pods.iter().filter_map(|pod| pod.port(name)).collect();
-    if !found.is_empty() {
-        return Ok(found);
+/// Those that Istio goes by for a port: of the same pods the first alone, as far as is told which one that is.
+fn sent<'a>(services: &[&'a Manifest], target: &Target, workloads: &[Workload<'_>], port: u16) -> Vec<Sent<'a>> {
+    let mut found: Vec<Sent<'a>> = vec![];
+    for service in services {
+        let ports = service.node.get("spec").and_then(|spec| spec.get("ports")).map(Node::items).unwrap_or_default();
+        let numbered = |written: &&(usize, &Node)| written.1.get("port").and_then(number) == Some(port);
+        // Of ports that it sends to the same one, Istio has the first (`GetProxyServiceTargetsByPod`).
+        let is_first = |written: &&(usize, &'a Node)| !ports[..written.0].iter().any(|other| is_one(other, written.1));
+        let all: Vec<_> = ports.iter().enumerate().collect();
+        let Some((index, written)) = all.iter().filter(is_first).find(numbered) else { continue };
+        let is_hidden = |other: &Sent<'_>| {
+            is_older(other.service, service) && surely_has(other.service, service, target, workloads)
+        };
+        if target.place == Place::GatewayApi || !found.iter().any(is_hidden) {
+            found.push(Sent { service, index: *index, port, to: written.get("targetPort") });
+        }
     }
-    let path = Path::root().field("spec").field("ports").index(index).field("targetPort");
-    let message = match pods.first() {
-        None => format!("which port `{name}` is nobody says: there is no pod of `{service}` among the manifests"),
-        Some(pod) => format!("which port `{name}` is nobody says: no container of `{}` names one so", pod.shown),
+    found
+}
+
+/// Whether two ports of a Service are for the same one, and the same protocol.
+fn is_one(a: &Node, b: &Node) -> bool {
+    let to = |port: &Node| port.get("targetPort").or_else(|| port.get("port")).map(Node::to_json);
+    let protocol = |port: &Node| {
+        let text = |name: &str| port.get(name).and_then(Node::as_str).unwrap_or_default().to_ascii_lowercase();
+        let told = Some(text("appProtocol")).filter(|told| !told.is_empty());
+        (
+            text("protocol") == "udp",
+            told.unwrap_or_else(|| text("name").split('-').next().unwrap_or_default().to_owned()),
+        )
     };
-    let help = format!(
-        "write its number, or add what has a container with the port `{name}` (`kubectl get deployment -o yaml`)"
+    to(a) == to(b) && protocol(a) == protocol(b)
+}
+
+/// Whether it is told that a Service comes before another one.
+fn is_older(one: &Manifest, other: &Manifest) -> bool {
+    let times = [&one.creation_timestamp, &other.creation_timestamp];
+    !times.iter().any(|time| time.is_empty()) && (times[0], host(one)) < (times[1], host(other))
+}
+
+/// Whether every pod of the target that a Service has is another one's too.
+fn surely_has(one: &Manifest, other: &Manifest, target: &Target, workloads: &[Workload<'_>]) -> bool {
+    if one.namespace != other.namespace {
+        return false;
+    }
+    let (wide, narrow) = (selector(one), selector(other));
+    let is_pod = |pod: &&Workload<'_>| {
+        pod.namespace == other.namespace && selects(&narrow, &pod.labels) && selects(&target.labels, &pod.labels)
+    };
+    let pods: Vec<_> = workloads.iter().filter(is_pod).collect();
+    if pods.is_empty() {
+        let labels = target.labels.iter().chain(&narrow).map(|(key, value)| (key.clone(), value.clone())).collect();
+        return selects(&wide, &labels);
+    }
+    pods.iter().all(|pod| selects(&wide, &pod.labels))
+}
+
+/// Two of the same pods that send a port to different ones, where nothing tells which of them is older.
+fn unclear(found: &[Sent<'_>], target: &Target, workloads: &[Workload<'_>]) -> Option<Diagnostic> {
+    if target.place == Place::GatewayApi {
+        return None;
+    }
+    let to = |sent: &Sent<'_>| sent.to.map_or_else(|| sent.port.to_string(), |to| to.to_json().to_string());
+    let meets = |a: &Sent<'_>, b: &Sent<'_>| {
+        to(a) != to(b)
+            && (surely_has(a.service, b.service, target, workloads)
+                || surely_has(b.service, a.service, target, workloads))
+    };
+    let pairs = found.iter().enumerate().flat_map(|(index, one)| found[..index].iter().map(move |other| (other, one)));
+    let (one, other) = pairs.into_iter().find(|(one, other)| meets(one, other))?;
+    let message = format!(
+        "`{}` sends port {} to {} of the same pods, and `{}` to {}: Istio goes by the Service that was created first, which is \
+         not told here, so that the plugin is for both",
+        one.service,
+        one.port,
+        to(one),
+        other.service,
+        to(other)
     );
-    Err(Box::new(service.error(&path, &message).help(help)))
+    let help = "give them as the cluster has them (`kubectl get service -o yaml`), or keep the port in one of them";
+    Some(
+        one.service.warning(&one.path(), &message).help(help).also(other.service.place(&other.path()), "the other one"),
+    )
+}
+
+impl Sent<'_> {
+    fn path(&self) -> Path {
+        Path::root().field("spec").field("ports").index(self.index)
+    }
+
+    /// Where the pods listen.
+    fn behind(&self, workloads: &[Workload<'_>]) -> Result<Vec<u16>, Box<Diagnostic>> {
+        match self.to.map(|to| (number(to), to.as_str())) {
+            None => Ok(vec![self.port]),
+            Some((Some(number), _)) => Ok(vec![number]),
+            Some((None, Some(name))) => self.named(name, workloads),
+            Some((None, None)) => Ok(vec![]),
+        }
+    }
+
+    /// The ports of this name of the containers behind it.
+    fn named(&self, name: &str, workloads: &[Workload<'_>]) -> Result<Vec<u16>, Box<Diagnostic>> {
+        let service = self.service;
+        let selector = selector(service);
+        let behind = |one: &&Workload<'_>| {
+            one.namespace == service.namespace && selects(&selector, &one.labels) && !selector.is_empty()
+        };
+        let pods: Vec<_> = workloads.iter().filter(behind).collect();
+        let found: Vec<u16> = pods.iter().filter_map(|pod| pod.port(name)).collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let message = match pods.first() {
+            None => format!("which port `{name}` is nobody says: there is no pod of `{service}` among the manifests"),
+            Some(pod) => format!("which port `{name}` is nobody says: no container of `{}` names one so", pod.shown),
+        };
+        let help = format!(
+            "write its number, or add what has a container with the port `{name}` (`kubectl get deployment -o yaml`)"
+        );
+        Err(Box::new(service.error(&self.path().field("targetPort"), &message).help(help)))
+    }
 }
