@@ -100,10 +100,9 @@ fn hanging<'a>(manifests: &'a Manifests, gateway: &str, options: &Options) -> Ve
     let own = [gateway.to_owned()];
     let is_own = |one: &&Manifest| !is_left(one) && is_bound(one, &own);
     let bound: Vec<_> = manifests.of(Kind::VirtualService).filter(is_own).collect();
-    let delegates: BTreeSet<_> = bound.iter().flat_map(|one| delegates(one)).collect();
-    let delegated =
-        manifests.of(Kind::VirtualService).filter(|one| delegates.contains(&(one.namespace.clone(), one.name.clone())));
-    let deciding: Vec<_> = bound.iter().copied().chain(delegated).collect();
+    let named: BTreeSet<_> = bound.iter().flat_map(|one| delegates(one)).collect();
+    let is_named = |one: &&Manifest| named.contains(&(one.namespace.clone(), one.name.clone()));
+    let deciding: Vec<_> = bound.iter().copied().chain(manifests.of(Kind::VirtualService).filter(is_named)).collect();
     let mut destinations = BTreeSet::new();
     for one in &deciding {
         let mut written = BTreeSet::new();
@@ -125,8 +124,8 @@ fn hanging<'a>(manifests: &'a Manifests, gateway: &str, options: &Options) -> Ve
     for one in manifests.of(Kind::Service) {
         if leads(&format!("{}.{}.svc.{}", one.name, one.namespace, options.domain)) {
             let written = one.annotations.get(EXPORT_TO).filter(|written| !written.is_empty());
-            let names: Vec<_> = written.iter().flat_map(|names| names.split(',')).map(str::trim).collect();
-            found.extend(exported(one, &names.into(), &mesh.services));
+            let meant: Vec<_> = written.iter().flat_map(|all| all.split(',')).map(str::trim).collect();
+            found.extend(exported(one, &meant.into(), &mesh.services));
         }
     }
     for one in manifests.of(Kind::DestinationRule) {
