@@ -7,6 +7,8 @@
 mod hosts;
 #[path = "istio_generated/imported.rs"]
 mod imported;
+#[path = "istio_generated/servers.rs"]
+mod servers;
 #[path = "istio_generated/shared.rs"]
 mod shared;
 

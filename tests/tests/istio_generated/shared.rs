@@ -119,7 +119,7 @@ async fn a_gateways_rules_do_nothing_at_the_ports_of_others() {
 }
 
 /// Certificates of files in the place of an istio-agent's; those of `name` want the client's too.
-fn certificates(folder: &Path, real: u16, name: &str) -> Value {
+pub(super) fn certificates(folder: &Path, real: u16, name: &str) -> Value {
     let socket = |called: &str, context: Value| {
         let kind = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
         let mut context = context;
