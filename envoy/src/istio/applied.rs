@@ -14,7 +14,8 @@ use crate::diagnostic::{Diagnostic, sort};
 use crate::manifest::{Manifest, Manifests};
 use crate::translate::Mesh;
 use crate::yaml::{Node, Path};
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use switchyard_filter::document::Document;
 use switchyard_filter::read::read_on;
 
@@ -37,7 +38,8 @@ struct Plugin<'a> {
 /// Warnings are no errors; that none of them is ours is one.
 pub fn drifted(live: &Manifests, mesh: &Mesh) -> Vec<Diagnostic> {
     let mut found = vec![];
-    let ours: Vec<_> = once(ours(live)).into_iter().map(|manifest| read(manifest, &mut found)).collect();
+    let ours = once(ours(live), &mut found);
+    let ours: Vec<_> = ours.into_iter().map(|manifest| read(manifest, &mut found)).collect();
     if ours.is_empty() {
         let message = "nothing of ours is applied: no WasmPlugin of ours is among these resources";
         return vec![Diagnostic::unplaced(message).help(format!("write them with `{FETCH}`"))];
@@ -75,11 +77,23 @@ fn ours(live: &Manifests) -> Vec<&Manifest> {
     plugins.into_iter().filter(|one| says(one) || url(one).is_some_and(|url| urls.contains(&url))).collect()
 }
 
-/// Each once: two lists that were put together may both have it.
-fn once(mut all: Vec<&Manifest>) -> Vec<&Manifest> {
-    let mut seen = BTreeSet::new();
-    all.retain(|manifest| seen.insert((&manifest.namespace, &manifest.name)));
-    all
+/// Each once: two lists that were put together may both have it. Two that differ are told.
+fn once<'a>(all: Vec<&'a Manifest>, found: &mut Vec<Diagnostic>) -> Vec<&'a Manifest> {
+    let mut firsts: BTreeMap<_, &Manifest> = BTreeMap::new();
+    let is_first = |manifest: &&'a Manifest| match firsts.entry((&manifest.namespace, &manifest.name)) {
+        Entry::Vacant(entry) => {
+            entry.insert(manifest);
+            true
+        }
+        Entry::Occupied(first) => {
+            if first.get().spec() != manifest.spec() {
+                let twice = manifest.error(&name(), &format!("`{manifest}` is written twice"));
+                found.push(twice.also(first.get().name_place(), "first written here"));
+            }
+            false
+        }
+    };
+    all.into_iter().filter(is_first).collect()
 }
 
 fn read<'a>(manifest: &'a Manifest, found: &mut Vec<Diagnostic>) -> Plugin<'a> {

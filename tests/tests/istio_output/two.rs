@@ -175,4 +175,9 @@ spec: {hosts: [other.example.com], gateways: [other], http: [{name: all, route: 
 fn what_is_there_twice_does_not_meet_itself() {
     let plugins = generated(MESH, &["--namespace", "demo"]);
     assert_eq!(checked(&[MESH, &plugins, &plugins]), [""; 0]);
+    let other = plugins.replace("FAIL_OPEN", "FAIL_CLOSE");
+    assert_eq!(
+        checked(&[MESH, &plugins, &other]),
+        ["error invalid-field metadata.name: `WasmPlugin demo/switchyard` is written twice"]
+    );
 }
