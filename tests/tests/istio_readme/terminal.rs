@@ -12,6 +12,8 @@ use tokio::process::Command;
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// The registry that README has people replace by theirs.
 const EXAMPLE: &str = "registry.example.com";
+/// And where, beside the commands.
+const IMAGE: &str = "components/image/image.yaml";
 /// The one command that needs a kubelet, which is not here: what is printed is what the pod's proxy wrote, and everything
 /// behind the pipe runs as it is written. Any other `kubectl logs` fails, as it should.
 const LOGS: &str = "logs deployment/productcatalog -n workshop -c istio-proxy";
@@ -25,7 +27,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Makes the checkout: `manifests/` is a copy with one's own registry in it, the image is where `make image` writes it.
+    /// Makes the checkout: `manifests/` is a copy with one's own registry where README says, the image is where `make image` writes it.
     pub fn open(chain: &Chain) -> Self {
         let folder = TempDir::with_prefix("switchyard-readme-").unwrap();
         let url = chain.missing_image("none");
@@ -33,7 +35,11 @@ impl Terminal {
         for made in ["bin", "home/.config/containers", "target"] {
             std::fs::create_dir_all(folder.path().join(made)).unwrap();
         }
-        copy(&Path::new(REPOSITORY).join("manifests"), &folder.path().join("manifests"), &registry);
+        let manifests = folder.path().join("manifests");
+        copy(&Path::new(REPOSITORY).join("manifests"), &manifests);
+        let image = manifests.join(IMAGE);
+        let own = std::fs::read_to_string(&image).unwrap().replace(EXAMPLE, &registry);
+        std::fs::write(image, own).unwrap();
         symlink(
             released_wasm().parent().unwrap().join("switchyard-image"),
             folder.path().join("target/switchyard-image"),
@@ -102,16 +108,16 @@ impl Terminal {
     }
 }
 
-/// Copies a folder of texts with the registry put in.
-fn copy(from: &Path, to: &Path, registry: &str) {
+/// Copies a folder.
+fn copy(from: &Path, to: &Path) {
     std::fs::create_dir(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let (path, to) = (entry.path(), to.join(entry.file_name()));
         if path.is_dir() {
-            copy(&path, &to, registry);
+            copy(&path, &to);
         } else {
-            std::fs::write(to, std::fs::read_to_string(path).unwrap().replace(EXAMPLE, registry)).unwrap();
+            std::fs::copy(path, to).unwrap();
         }
     }
 }
