@@ -45,9 +45,7 @@ async fn weights_that_are_embedded_drift_and_others_count_at_once() {
         took.push(until(&catalog, &gateway, &request("/", 0), |seen| seen.upstream == expected).await);
     }
     println!("new weights count after {took:?}");
-    took.sort();
-    // Two of five may fall to others on this machine.
-    assert!(took[2] < Duration::from_secs(2), "{took:?}");
+    assert!(took.iter().all(|one| *one < Duration::from_secs(2)), "{took:?}");
 
     catalog.patch_weights(1, &[50, 50]).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
