@@ -27,7 +27,8 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Makes the checkout: `manifests/` is a copy with one's own registry where README says, the image is where `make image` writes it.
+    /// Makes the checkout: `manifests/` is a copy with one's own registry where README says, the image is where `make image`
+    /// writes it.
     pub fn open(chain: &Chain) -> Self {
         let folder = TempDir::with_prefix("switchyard-readme-").unwrap();
         let url = chain.missing_image("none");
