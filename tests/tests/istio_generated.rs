@@ -9,6 +9,8 @@ mod hosts;
 mod imported;
 #[path = "istio_generated/servers.rs"]
 mod servers;
+#[path = "istio_generated/listeners.rs"]
+mod listeners;
 #[path = "istio_generated/shared.rs"]
 mod shared;
 
