@@ -75,7 +75,11 @@ async fn run(proxy: &Proxy, manifests: Vec<Value>) -> (Istiod, IstioEnvoy) {
 
 /// Who was reached.
 async fn ask(client: &mut Client, host: &str) -> (u16, Option<String>) {
-    let response = client.send(&Request::new("GET", host, "/")).await.unwrap();
+    ask_for(client, host, "/").await
+}
+
+async fn ask_for(client: &mut Client, host: &str, path: &str) -> (u16, Option<String>) {
+    let response = client.send(&Request::new("GET", host, path)).await.unwrap();
     let upstream = response.json().ok().and_then(|said| Some(said["upstream"].as_str()?.to_owned()));
     (response.status, upstream)
 }
@@ -113,7 +117,10 @@ async fn plugins_of_two_gateways_leave_each_others_https_servers_alone() {
         json!({"port": {"number": port, "name": "https", "protocol": "HTTPS"},
             "tls": {"mode": "SIMPLE", "credentialName": "both"}})
     };
-    let all = [gateway("one", ONE, &https(443), &one), gateway("two", ALL, &https(8443), &two)].concat();
+    let mut all = [gateway("one", ONE, &https(443), &one), gateway("two", ALL, &https(8443), &two)].concat();
+    // What the filter does by itself, wherever it runs.
+    let answered = json!({"match": [{"uri": {"exact": "/answered"}}], "directResponse": {"status": 299}});
+    all[2]["spec"]["http"].as_array_mut().unwrap().insert(0, answered);
     let [known, there] = service(&proxy, 443, 8443);
     let known = [all.clone(), vec![known]].concat();
     let ours = ["one", "two"].map(|name| {
@@ -125,8 +132,10 @@ async fn plugins_of_two_gateways_leave_each_others_https_servers_alone() {
     let client = |name: &str| Client::new(proxy.address(8443).unwrap()).over(Tls::new(name, &ca, None).unwrap());
     assert_eq!(ask(&mut client(ONE), ONE).await, (200, Some("one".into())));
     assert_eq!(ask(&mut client("x.example.com"), "x.example.com").await, (200, Some("two".into())));
+    assert_eq!(ask_for(&mut client(ONE), ONE, "/answered").await.0, 299);
     // As in Istio, which goes by the name in TLS.
     assert_eq!(ask(&mut client("x.example.com"), ONE).await, (200, Some("two".into())));
+    assert_eq!(ask_for(&mut client("x.example.com"), ONE, "/answered").await, (200, Some("two".into())));
     assert_eq!(ask(&mut client(ONE), "x.example.com").await, (404, None));
     envoy.stop().await.unwrap();
 }
