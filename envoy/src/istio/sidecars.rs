@@ -46,13 +46,18 @@ pub fn doubt(
     if target.place != Place::Sidecar {
         return Ok(notes);
     }
-    if let Some(key) = OF_GATEWAYS.into_iter().find(|key| labels.contains_key(*key)) {
+    let here = workloads.iter().filter(|one| is_here(target, one.namespace) && selects(labels, &one.labels));
+    let mut told = std::iter::once((namespace.as_str(), labels)).chain(here.map(|one| (one.namespace, &one.labels)));
+    let of_gateway = |(namespace, own): (&str, &workload::Labels)| {
+        let key = OF_GATEWAYS.into_iter().find(|key| own.contains_key(*key))?;
+        let name = own.get(OF_GATEWAYS[0]).map_or("NAME", String::as_str);
+        Some((key, format!("select the Gateway itself: `--target-ref {namespace}/Gateway/{name}`")))
+    };
+    if let Some((key, help)) = told.find_map(of_gateway) {
         let message = format!(
             "`{key}` is a label of the pods of a Gateway (Gateway API), which `--workload` would take for sidecars: nothing \
              would be stripped there, and no route would take what is decided"
         );
-        let name = labels.get(OF_GATEWAYS[0]).map_or("NAME", String::as_str);
-        let help = format!("select the Gateway itself: `--target-ref {namespace}/Gateway/{name}`");
         return Err(vec![Diagnostic::unplaced(message).help(help)]);
     }
     let (mut wrong, mut possible) = (vec![], BTreeSet::new());
