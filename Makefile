@@ -20,8 +20,8 @@ test: format lint wasm unit node ## everything: format, lints, unit tests, and t
 	@echo; echo "make test: all passed"
 
 # Its only extra need is Go on the PATH, which builds Istio and Kubernetes once (16 minutes); variables name what is built
-# already: PILOT_DISCOVERY_BIN, PILOT_AGENT_BIN, KUBE_APISERVER_BIN, KUBECTL_BIN, ISTIO_FILES. etcd, the registry and skopeo are
-# Debian's. Every test whose name begins with `istio_` belongs to it; `make test` leaves them out.
+# already: PILOT_DISCOVERY_BIN, PILOT_AGENT_BIN, KUBE_APISERVER_BIN, KUBECTL_BIN, ISTIO_FILES. etcd, the registry, skopeo and QEMU
+# are Debian's. Every test whose name begins with `istio_` belongs to it; `make test` leaves them out.
 test-istio: istio-tools wasm ## Istio: as the judge of plain cases, and with our plugin from kubectl apply on (needs Go)
 	@envoy=$$(tests/tools/envoy.sh); istiod=$$(tests/tools/istiod.sh); agent=$$(tests/tools/pilot-agent.sh); \
 		server=$$(tests/tools/kubernetes.sh kube-apiserver); kubectl=$$(tests/tools/kubernetes.sh kubectl); \
@@ -32,9 +32,9 @@ test-istio: istio-tools wasm ## Istio: as the judge of plain cases, and with our
 
 # First of all: without Go it ends here.
 istio-tools:
-	@for tool in istiod.sh pilot-agent.sh "kubernetes.sh kube-apiserver" "kubernetes.sh kubectl" istio-files.sh; do \
+	@for tool in istiod.sh pilot-agent.sh "kubernetes.sh kube-apiserver" "kubernetes.sh kubectl" istio-files.sh linux.sh; do \
 		tests/tools/$$tool > /dev/null; done
-	@$(stage) "etcd, docker-registry, skopeo" tests/tools/debian.sh
+	@$(stage) "etcd, docker-registry, skopeo, QEMU" tests/tools/debian.sh
 
 demo: wasm ## run the demo: our filter beside Envoy's own means, on 5,000 requests
 	@$(stage) "build of the demo" cargo build -p switchyard-host-sim -p switchyard-tests --bin switchyard --bin demo
@@ -96,4 +96,4 @@ clean-cache: ## remove the tools that were installed (Envoy, Node, wasm-opt, the
 	@cache=$${SWITCHYARD_CACHE:-$$HOME/.cache/switchyard}; \
 		rm -rf "$$cache"/{,.}envoy-* "$$cache"/{,.}node-* "$$cache"/{,.}wasm-* "$$cache"/{,.}istio*-* \
 			"$$cache"/{,.}pilot-agent-* "$$cache"/{,.}kube*-* \
-			"$$cache"/{,.}debian-* "$$cache"/{,.}docker-compose-* "$$cache"/{,.}prometheus-*
+			"$$cache"/{,.}debian-* "$$cache"/{,.}docker-compose-* "$$cache"/{,.}prometheus-* "$$cache"/{,.}linux-*

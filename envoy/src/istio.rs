@@ -13,6 +13,7 @@ mod envoy_filter;
 mod home;
 mod imported;
 mod joined;
+mod listening;
 mod mesh;
 mod narrowed;
 mod owned;

@@ -51,7 +51,7 @@ mod process;
 mod registry;
 mod running;
 mod start;
-mod tools;
+pub(crate) mod tools;
 
 pub use control::Control;
 pub use process::eventually;

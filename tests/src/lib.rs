@@ -12,6 +12,8 @@ pub mod demo;
 #[cfg(not(target_family = "wasm"))]
 pub mod differential;
 #[cfg(not(target_family = "wasm"))]
+pub mod emulator;
+#[cfg(not(target_family = "wasm"))]
 pub mod gateways;
 #[cfg(not(target_family = "wasm"))]
 pub mod generated;

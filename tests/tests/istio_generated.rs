@@ -7,10 +7,10 @@
 mod hosts;
 #[path = "istio_generated/imported.rs"]
 mod imported;
-#[path = "istio_generated/servers.rs"]
-mod servers;
 #[path = "istio_generated/listeners.rs"]
 mod listeners;
+#[path = "istio_generated/servers.rs"]
+mod servers;
 #[path = "istio_generated/shared.rs"]
 mod shared;
 

@@ -1,6 +1,6 @@
 //! The filter's configurations: one for all ports where the policy does not hang on the port, else one for each.
 
-use super::ports::Listening;
+use super::listening::Listening;
 use super::selection::{GATEWAY_API, Place, Target};
 use super::server::Server;
 use super::{Settings, Via, imported, joined, mesh, narrowed, owned, tags};

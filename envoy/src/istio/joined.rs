@@ -1,8 +1,8 @@
 //! Servers whose ports differ as they are written, and are one listener: a Service sends both to it, or one to the other. Istio
 //! goes by where they listen (pilot/pkg/model/gateway.go, `mergeGateways`), so that here they get one port too.
 
+use super::listening::Listening;
 use super::mesh::{entry_mut, set};
-use super::ports::Listening;
 use super::selection::Target;
 use super::server::Server;
 use super::workload::number;

@@ -2,7 +2,7 @@
 //! decision must not take requests that came by one server to where only another one's clients get.
 
 use super::configured::Configured;
-use super::ports::Listening;
+use super::listening::Listening;
 use super::selection::Target;
 use super::server::Server;
 use crate::diagnostic::Diagnostic;

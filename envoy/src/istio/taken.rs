@@ -3,7 +3,7 @@
 
 use super::configured::Configured;
 use super::embedded::is_bound;
-use super::ports::Listening;
+use super::listening::Listening;
 use super::selection::Target;
 use super::server::Server;
 use super::workload::Workload;

@@ -16,7 +16,7 @@ const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 /// have the labels of both.
 pub fn two(one: &Plugin<'_>, other: &Plugin<'_>, live: &Manifests, root_namespace: &str) -> Option<Diagnostic> {
     let (a, b) = (one.manifest, other.manifest);
-    let (first, second) = (ports(a), ports(b));
+    let (first, second) = (matched_ports(a), matched_ports(b));
     if !first.is_empty() && !second.is_empty() && !first.iter().any(|port| second.contains(port)) {
         return None;
     }
@@ -119,7 +119,7 @@ fn selected(manifest: &Manifest, targets: &BTreeSet<(String, String, String)>) -
 }
 
 /// The ports of its `match`; none where some block asks for none.
-fn ports(manifest: &Manifest) -> Vec<u64> {
+pub fn matched_ports(manifest: &Manifest) -> Vec<u64> {
     let matches = json_of(manifest, "match");
     let numbers = |block: &Value| -> Vec<u64> {
         block["ports"].as_array().into_iter().flatten().filter_map(|port| port["number"].as_u64()).collect()

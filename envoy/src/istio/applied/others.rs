@@ -4,10 +4,10 @@ use super::super::embedded::is_bound;
 use super::super::selection::{Place, Selector, Target};
 use super::super::taken::Served;
 use super::super::workload;
-use super::{Plugin, json_of, labels, name};
+use super::meeting::matched_ports;
+use super::{Plugin, labels, name};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::Manifests;
-use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Those that share a plain port with it, where the Gateways and their Services are among the resources.
@@ -31,7 +31,7 @@ pub fn taken(plugin: &Plugin<'_>, live: &Manifests) -> Vec<Diagnostic> {
     let served = Served::new(live, &target, &workload::all(live));
     let own = served.servers.iter().filter(|server| server.is_of(&target));
     let ports: BTreeSet<u16> = own.map(|server| served.listening.of(server.port)).collect();
-    let matched = matched(&json_of(plugin.manifest, "match"));
+    let matched = matched_ports(plugin.manifest);
     let ports = ports.into_iter().filter(|port| {
         matched.is_empty() || served.listening.behind(*port).iter().any(|port| matched.contains(&u64::from(*port)))
     });
@@ -46,13 +46,4 @@ pub fn taken(plugin: &Plugin<'_>, live: &Manifests) -> Vec<Diagnostic> {
         })
     });
     found.collect()
-}
-
-/// The ports of its `match`; none where some block asks for none.
-fn matched(blocks: &Value) -> BTreeSet<u64> {
-    let numbers = |block: &Value| -> Vec<u64> {
-        block["ports"].as_array().into_iter().flatten().filter_map(|port| port["number"].as_u64()).collect()
-    };
-    let all: Vec<_> = blocks.as_array().into_iter().flatten().map(numbers).collect();
-    if all.iter().any(Vec::is_empty) { BTreeSet::new() } else { all.concat().into_iter().collect() }
 }
