@@ -6,7 +6,8 @@ use std::time::Duration;
 use switchyard_tests::chain::eventually;
 
 /// Envoy up to 1.37.0 dies of it where the processor has memory protection keys and V8 uses them; elsewhere it lives. So what
-/// is asserted hangs on the machine, and the test says on which it ran.
+/// is asserted hangs on the machine, and the test says on which it ran; `istio_first_wasm` has a processor with them
+/// everywhere.
 #[tokio::test]
 async fn the_first_wasm_kills_a_running_1_37_0_but_not_one_that_starts_with_it() {
     let shop = Shop::new("first").await;
